@@ -1,0 +1,269 @@
+"""The configuration: one YAML file plus AUDITGRAF_* variables, the variables winning."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
+
+from exporter.document import Document, load
+from exporter.errors import ConfigError
+
+# Variables and the place in the file that each stands for. Secrets have no place in the file: environment only.
+VARIABLES: dict[str, tuple[str, ...]] = {
+    "AUDITGRAF_GRPC_LISTEN": ("grpc", "listen"),
+    "AUDITGRAF_HTTP_LISTEN": ("http", "listen"),
+    "AUDITGRAF_MAX_REQUEST_BYTES": ("limits", "max_request_bytes"),
+    "AUDITGRAF_UNMATCHED": ("mapping", "unmatched"),
+    "AUDITGRAF_GEOIP_CITY": ("geoip", "city"),
+    "AUDITGRAF_GEOIP_ASN": ("geoip", "asn"),
+    "AUDITGRAF_GRAFANA_URL": ("grafana", "url"),
+    "AUDITGRAF_GRAFANA_DATABASE_HOST": ("grafana", "database_host"),
+    "AUDITGRAF_GRAFANA_SSLMODE": ("grafana", "sslmode"),
+    "AUDITGRAF_MAP_BASEMAP": ("map", "basemap"),
+    "AUDITGRAF_LOG_LEVEL": ("log_level",),
+}
+SECRETS: dict[str, tuple[str, ...]] = {
+    "AUDITGRAF_DATABASE_URL": ("database", "url"),
+    "AUDITGRAF_WRITER_DATABASE_URL": ("database", "writer_url"),
+    "AUDITGRAF_READER_DATABASE_URL": ("database", "reader_url"),
+    "AUDITGRAF_WRITER_PASSWORD": ("database", "writer_password"),
+    "AUDITGRAF_READER_PASSWORD": ("database", "reader_password"),
+}
+ENVIRONMENT_ONLY = ("AUDITGRAF_CONFIG", *SECRETS)
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([smhdwy])", re.IGNORECASE)
+
+
+def parse_duration(value: object) -> timedelta | None:
+    """'90d', '1h 30m', '2w', '1y' as a timedelta; 'never' as None. Raises ValueError for anything else."""
+    if isinstance(value, timedelta) or value is None:
+        return value
+    text = str(value).strip()
+    if text.lower() in {"never", "forever"}:
+        return None
+    parts = _DURATION.findall(text)
+    if not parts or _DURATION.sub("", text).strip():
+        raise ValueError(f"{text!r} is no duration; write e.g. 12h, 7d, 8w, 1y or never")
+    return timedelta(seconds=sum(float(number) * _UNITS[unit.lower()] for number, unit in parts))
+
+
+def _listen(value: object) -> str:
+    text = str(value)
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"{text!r} is no host:port; write e.g. 127.0.0.1:4317 or [::1]:4317")
+    return text
+
+
+Duration = Annotated[timedelta | None, BeforeValidator(parse_duration)]
+Listen = Annotated[str, BeforeValidator(_listen)]
+
+
+class Section(BaseModel):
+    """A part of the file: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Database(Section):
+    """Where the events are. All of it comes from the environment, never from the file."""
+
+    url: SecretStr | None = Field(None, exclude=True)
+    writer_url: SecretStr | None = Field(None, exclude=True)
+    reader_url: SecretStr | None = Field(None, exclude=True)
+    writer_password: SecretStr | None = Field(None, exclude=True)
+    reader_password: SecretStr | None = Field(None, exclude=True)
+
+
+class Receiver(Section):
+    """One OTLP receiver."""
+
+    listen: Listen
+
+
+class Grpc(Receiver):
+    listen: Listen = "127.0.0.1:4317"
+
+
+class Http(Receiver):
+    listen: Listen = "127.0.0.1:4318"
+    cors_allowed_origins: tuple[str, ...] = ()
+
+
+class Limits(Section):
+    """Bounds on what one sender can ask for."""
+
+    # OTLP 1.11 recommends 64 MiB, inflated.
+    max_request_bytes: int = Field(64 << 20, ge=1 << 10, le=1 << 30)
+    # Bytes of requests waiting for a commit; past that the answer is UNAVAILABLE / 503.
+    max_waiting_bytes: int = Field(128 << 20, ge=1 << 20)
+
+
+class Window(Section):
+    """Which times of records are believed, seen from their arrival; others are filed under it."""
+
+    past: Duration = None  # None: as long as the record's class is kept
+    future: Duration = timedelta(days=1)
+
+
+class Mapping_(Section):
+    """How records become events."""
+
+    rules: tuple[Path, ...] = ()
+    unmatched: Literal["keep", "drop", "reject"] = "keep"
+
+
+class GeoIp(Section):
+    """MaxMind-format files; `bundled` is the small one for demonstrations."""
+
+    city: str | None = None
+    asn: str | None = None
+
+
+class Grafana(Section):
+    """What the rendered files say about Grafana and its way to PostgreSQL."""
+
+    url: str = "http://127.0.0.1:3000"
+    datasource_uid: str = Field("auditgraf", pattern=r"^[A-Za-z0-9_-]{1,40}$")
+    folder: str = Field("Audit", min_length=1)
+    folder_uid: str = Field("auditgraf", pattern=r"^[A-Za-z0-9_-]{1,40}$")
+    dashboards_path: str | None = None  # where Grafana sees DIR/json; None: DIR/json itself
+    database_host: str | None = None  # host:port or socket folder as Grafana sees it; None: as the collector does
+    sslmode: Literal["disable", "require", "verify-ca", "verify-full"] | None = None
+
+
+class Map(Section):
+    """The map's background: `offline` is drawn from what Grafana ships, `default` is Grafana's own setting."""
+
+    basemap: str = Field("offline", pattern=r"^(offline|default|https?://\S+)$")
+
+
+class Config(Section):
+    """Everything that can be configured."""
+
+    database: Database = Database()
+    grpc: Grpc = Grpc()
+    http: Http = Http()
+    limits: Limits = Limits()
+    accept: Window = Window()
+    mapping: Mapping_ = Mapping_()
+    retention: dict[str, Duration] = Field(default_factory=dict)
+    geoip: GeoIp = GeoIp()
+    grafana: Grafana = Grafana()
+    map: Map = Map()
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("retention", mode="after")
+    @classmethod
+    def _complete(cls, classes: dict[str, timedelta | None]) -> dict[str, timedelta | None]:
+        for name, keep in classes.items():
+            if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", name):
+                raise ValueError(f"{name!r} is no class name; use lower-case letters, digits and _")
+            if keep is not None and keep < timedelta(hours=1):
+                raise ValueError(f"{name}: shorter than an hour; write at least 1h, or never")
+        return {"default": timedelta(days=365), "log": timedelta(days=7)} | classes
+
+    @property
+    def classes(self) -> dict[str, timedelta | None]:
+        """Retention class to how long its events are kept; None is for ever."""
+        return self._complete(self.retention)
+
+    def owner_url(self) -> str:
+        """The owner's connection URL; raises ConfigError where it isn't set."""
+        if self.database.url is None:
+            raise ConfigError("AUDITGRAF_DATABASE_URL is not set; e.g. postgresql://user@127.0.0.1:5432/audit")
+        return self.database.url.get_secret_value()
+
+    def writer_url(self) -> str:
+        """The writer's URL: as given, else the owner's, with the writer's password or role."""
+        return self._role_url(self.database.writer_url, "auditgraf_writer", self.database.writer_password)
+
+    def reader_url(self) -> str:
+        """The reader's URL: as given, else the owner's, with the reader's password or role."""
+        return self._role_url(self.database.reader_url, "auditgraf_reader", self.database.reader_password)
+
+    def passwords(self) -> dict[str, str]:
+        """Role name to the password it logs in with, where one is given."""
+        given = {
+            "auditgraf_writer": self.database.writer_password,
+            "auditgraf_reader": self.database.reader_password,
+        }
+        return {role: password.get_secret_value() for role, password in given.items() if password is not None}
+
+    def _role_url(self, given: SecretStr | None, role: str, password: SecretStr | None) -> str:
+        if given is not None:
+            return given.get_secret_value()
+        if password is not None:
+            return as_login(self.owner_url(), role, password.get_secret_value())
+        return as_role(self.owner_url(), role)
+
+
+def as_role(url: str, role: str) -> str:
+    """The same login, acting as `role` from the start of the session."""
+    separator = "&" if "?" in url else "?"
+    return f"{url}{separator}options=-c%20role%3D{role}"
+
+
+def as_login(url: str, user: str, password: str) -> str:
+    """The same server and database, another login."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{quote(user, safe='')}:{quote(password, safe='')}@{host}"))
+
+
+def load_config(environ: Mapping[str, str] | None = None, path: Path | None = None) -> Config:
+    """Reads the file (`path`, else AUDITGRAF_CONFIG, else none) and the variables.
+
+    Raises ConfigError that names the file and line, or the variable, and the remedy.
+    """
+    variables = os.environ if environ is None else environ
+    given = path or (Path(variables["AUDITGRAF_CONFIG"]) if variables.get("AUDITGRAF_CONFIG") else None)
+    document = load(given) if given else Document("(no file)", {}, {})
+    if document.data is None:
+        document = Document(document.name, {}, document.lines)
+    if not isinstance(document.data, dict):
+        raise document.error((), "the file must be a mapping of settings")
+    if "database" in document.data:
+        raise document.error(("database",), "connection URLs and passwords come from AUDITGRAF_* variables only")
+    file_only = document.parse(Config)
+    values: dict[str, Any] = dict(document.data)
+    for variable, place in {**VARIABLES, **SECRETS}.items():
+        if variables.get(variable):
+            _put(values, place, variables[variable])
+            # Each variable on its own, so that an error names it.
+            single: dict[str, Any] = {}
+            _put(single, place, variables[variable])
+            Document(variable, single, {}).parse(Config)
+    if values == document.data:
+        return _anchored(file_only, given)
+    return _anchored(Document(document.name, values, document.lines).parse(Config), given)
+
+
+def _anchored(config: Config, file: Path | None) -> Config:
+    """Paths in the file are relative to the file."""
+    if file is None or not config.mapping.rules:
+        return config
+    rules = tuple(file.parent / rule for rule in config.mapping.rules)
+    return config.model_copy(update={"mapping": config.mapping.model_copy(update={"rules": rules})})
+
+
+def unknown_variables(variables: Mapping[str, str]) -> list[str]:
+    """AUDITGRAF_* variables that nothing reads, probably misspelt."""
+    known = {*VARIABLES, *ENVIRONMENT_ONLY}
+    return sorted(name for name in variables if name.startswith("AUDITGRAF_") and name not in known)
+
+
+def _put(values: dict[str, Any], place: tuple[str, ...], value: str) -> None:
+    for key in place[:-1]:
+        child = values.get(key)
+        values[key] = dict(child) if isinstance(child, dict) else {}
+        values = values[key]
+    values[place[-1]] = value

@@ -1,0 +1,118 @@
+"""uvicorn in a loop that is not its own: no signal handlers, no log lines, bounded request heads."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import uvicorn
+from google.rpc import code_pb2
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from collector.receivers.status import refusal, to_json
+from exporter.errors import ConfigError
+
+Application = Callable[[Any, Any, Any], Awaitable[None]]
+
+# httptools has no limit of its own. Tokens and baggage fit well; other servers stop at 8 to 64 KiB.
+_LONGEST_HEAD = 64 << 10
+
+
+class HttpServer:
+    """One listening socket. Connections without traffic are closed after `idle_timeout` seconds."""
+
+    def __init__(self, application: Application, *, listen: str, idle_timeout: int) -> None:
+        self._listen = listen
+        self._config = uvicorn.Config(
+            application,
+            http=_Protocol,
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=idle_timeout,
+        )
+        self._server = uvicorn.Server(self._config)
+        self._ticking: asyncio.Task[None] | None = None
+
+    async def start(self) -> int:
+        """Serves from now on; returns the port. Raises ConfigError where the address can't be had."""
+        listening = _bind(self._listen)
+        # What Server.serve() does, without its signal handlers.
+        self._config.load()
+        self._server.lifespan = self._config.lifespan_class(self._config)
+        await self._server.startup(sockets=[listening])
+        self._ticking = asyncio.create_task(self._server.main_loop())
+        port: int = listening.getsockname()[1]
+        return port
+
+    async def stop(self, grace: float) -> None:
+        """Takes no new requests; those under way have `grace` seconds to finish, then they are cancelled."""
+        if self._ticking is None:
+            return
+        self._server.should_exit = True
+        await self._ticking
+        self._ticking = None
+        self._config.timeout_graceful_shutdown = math.ceil(grace)
+        await self._server.shutdown()
+        await asyncio.gather(*self._server.server_state.tasks, return_exceptions=True)
+
+
+def _bind(listen: str) -> socket.socket:
+    host, _, port = listen.rpartition(":")
+    host = host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, int(port)), family=family, dualstack_ipv6=host == "::")
+    except OSError as error:
+        reason = str(error.strerror).partition(" (while")[0]
+        raise ConfigError(
+            f"http.listen: {listen} can't be had: {reason}; stop the program that listens there or set"
+            " AUDITGRAF_HTTP_LISTEN to a free host:port"
+        ) from None
+
+
+class _Protocol(HttpToolsProtocol):
+    """uvicorn's protocol, with a limit on the head, and refusals that an OTLP sender can read."""
+
+    _head_bytes = 0
+    _in_head = True
+
+    def on_message_begin(self) -> None:
+        self._head_bytes = 0
+        self._in_head = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._in_head and not self.transport.is_closing():
+            self._head_bytes += len(data)
+            if self._head_bytes > _LONGEST_HEAD:
+                self._refuse(431, f"the request's head is longer than {_LONGEST_HEAD} bytes")
+
+    def send_400_response(self, msg: str) -> None:
+        """What uvicorn calls for bytes that are no HTTP."""
+        self._refuse(400, "these bytes are no HTTP/1.1 request; for OTLP/gRPC, use the gRPC port")
+
+    def _refuse(self, code: int, message: str) -> None:
+        body = to_json(refusal(code_pb2.INVALID_ARGUMENT, message).status)
+        headers = [
+            *self.server_state.default_headers,
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
+        ]
+        lines = b"".join(b"%s: %s\r\n" % header for header in headers)
+        self.transport.write(STATUS_LINE[code] + lines + b"\r\n" + body)
+        self.transport.close()

@@ -1,0 +1,127 @@
+"""The collector as a whole: what it is made of, how it starts, how it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from collector.config import Config
+from collector.pipeline import Pipeline
+from collector.receivers.grpc import GrpcReceiver
+from collector.receivers.http import HttpReceiver
+from exporter.enrich.geoip import GeoIp
+from exporter.errors import StoreUnavailableError
+from exporter.mapping.compile import Mapper
+from exporter.mapping.rules import load_all
+from exporter.store.catalogue import Catalogue
+from exporter.store.writer import Writer
+from exporter.transform import Transform, Window
+
+log = logging.getLogger(__name__)
+
+# What a sender waits at most by default (OTEL_EXPORTER_OTLP_TIMEOUT): an answer later than that reaches nobody.
+_GRACE_S = 10.0
+_MAINTENANCE_S = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where the receivers really listen."""
+
+    grpc: int
+    http: int
+
+
+class Collector:
+    """One collector process. `start` and `stop` run in the event loop that serves."""
+
+    def __init__(self, config: Config) -> None:
+        """Raises ConfigError where the configuration, the rules or a geo file can't be used."""
+        self._classes = tuple(config.classes)
+        ruleset = load_all(config.mapping.rules, self._classes)
+        geo = GeoIp(config.geoip.city, config.geoip.asn) if config.geoip.city or config.geoip.asn else None
+        transform = Transform(
+            Mapper(ruleset),
+            config.classes,
+            geo=geo,
+            unmatched=config.mapping.unmatched,
+            window=Window(past=config.accept.past, future=config.accept.future or Window().future),
+        )
+        url = config.writer_url()
+        self._catalogue = Catalogue(url)
+        # Readiness has a session of its own: it must answer while the others wait.
+        self._probe = Catalogue(url)
+        self._writer = Writer(url, self._catalogue)
+        self.pipeline = Pipeline(
+            transform, self._catalogue, self._writer, max_waiting_bytes=config.limits.max_waiting_bytes
+        )
+        limit = config.limits.max_request_bytes
+        self._grpc = GrpcReceiver(self.pipeline, listen=config.grpc.listen, max_request_bytes=limit)
+        self._http = HttpReceiver(
+            self.pipeline,
+            listen=config.http.listen,
+            max_request_bytes=limit,
+            ready=self.missing,
+            cors_allowed_origins=config.http.cors_allowed_origins,
+        )
+        self._maintenance: asyncio.Task[None] | None = None
+
+    async def start(self) -> Ports:
+        """Serves from now on, whether PostgreSQL is there yet or not. Raises ConfigError for a port that is taken."""
+        grpc_port = await self._grpc.start()
+        try:
+            http_port = await self._http.start()
+        except BaseException:
+            await self._grpc.stop(0)
+            raise
+        self.pipeline.start()
+        self._maintenance = asyncio.create_task(self._maintain())
+        return Ports(grpc_port, http_port)
+
+    async def stop(self) -> None:
+        """Takes nothing new, answers what is under way, commits what waits."""
+        if self._maintenance is not None:
+            self._maintenance.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._maintenance
+        await asyncio.gather(self._grpc.stop(_GRACE_S), self._http.stop(_GRACE_S))
+        await self.pipeline.stop()
+        for part in (self._writer, self._catalogue, self._probe):
+            await asyncio.to_thread(part.close)
+        log.info("stopped; since the start: %s", self.pipeline.counts)
+
+    async def missing(self) -> str | None:
+        """What keeps events from being written, None where nothing does."""
+        return await asyncio.to_thread(self._probe.missing, self._classes)
+
+    async def _maintain(self) -> None:
+        """Makes partitions ahead of time, so that no sender waits for one at midnight."""
+        while True:
+            try:
+                await asyncio.to_thread(self._catalogue.ensure_ahead, self._classes)
+                await asyncio.to_thread(self._catalogue.forget_arrivals)
+            except StoreUnavailableError as failure:
+                log.warning("partitions could not be made ahead of time: %s", failure)
+            await asyncio.sleep(_MAINTENANCE_S)
+
+
+async def serve(config: Config, *, started: Callable[[Ports], None] = lambda ports: None) -> None:
+    """Runs a collector until SIGINT or SIGTERM."""
+    collector = Collector(config)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    ports = await collector.start()
+    log.info("OTLP over gRPC on %s, over HTTP on %s", config.grpc.listen, config.http.listen)
+    problem = await collector.missing()
+    if problem:
+        log.warning("not ready: %s", problem)
+    started(ports)
+    await stop.wait()
+    log.info("stopping: no new requests are taken, those under way are answered")
+    await collector.stop()

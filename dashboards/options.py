@@ -1,0 +1,40 @@
+"""What a deployment can choose about its dashboards."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_UID = re.compile(r"[A-Za-z0-9_-]{1,40}")
+_BASEMAP = re.compile(r"offline|default|https?://\S+")
+_REFRESH = re.compile(r"|\d+[smhd]")
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardOptions:
+    """Raises ValueError, naming the option and what it may be, where a value can't be used.
+
+    `basemap`: `offline` draws the countries that Grafana ships, `default` is what the Grafana server is configured
+    with, anything else is the URL of an xyz tile server (`https://tiles.example/{z}/{x}/{y}.png`).
+    `refresh`: Grafana's interval, empty for none. `time_from`: start of the time range, Grafana's notation.
+    `colours`: (action, #rrggbb) pairs that win over the palette.
+    """
+
+    datasource_uid: str = "auditgraf"
+    basemap: str = "offline"
+    refresh: str = "30s"
+    time_from: str = "now-24h"
+    colours: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        _check("datasource_uid", self.datasource_uid, _UID, "1 to 40 letters, digits, - or _")
+        _check("basemap", self.basemap, _BASEMAP, "offline, default or the http(s) URL of xyz tiles")
+        _check("refresh", self.refresh, _REFRESH, "an interval such as 30s, or empty for none")
+        for action, colour in self.colours:
+            _check(f"colours: {action}", colour, _COLOUR, "a colour such as #3c96ff")
+
+
+def _check(name: str, value: str, pattern: re.Pattern[str], allowed: str) -> None:
+    if not pattern.fullmatch(value):
+        raise ValueError(f"{name}: {value!r} can't be used; write {allowed}")

@@ -1,0 +1,40 @@
+"""The SQL of the dashboards: `sql/*.sql`, with the parts that queries share put in.
+
+`{{name}}` stands for `sql/parts/name.sql`, `{{name argument}}` for the same with every `@` in it replaced by the
+argument. Comment lines stay in the files; Grafana gets the statement alone.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+from dashboards import colours
+from dashboards.options import DashboardOptions
+
+SQL_FOLDER = Path(__file__).parent / "sql"
+_PART = re.compile(r"\{\{(\w+)(?: ([\w.]+))?\}\}")
+
+
+def query(name: str, options: DashboardOptions) -> str:
+    """The statement of `sql/<name>.sql`. Raises FileNotFoundError where it or one of its parts is missing."""
+    return _assemble(_statement(name), options)
+
+
+def _assemble(text: str, options: DashboardOptions) -> str:
+    def part(match: re.Match[str]) -> str:
+        name, argument = match.groups()
+        if name == "pinned":
+            return colours.pinned(options)
+        if name == "slots":
+            return str(len(colours.PALETTE))
+        return _assemble(_statement(f"parts/{name}").replace("@", argument or ""), options)
+
+    return _PART.sub(part, text)
+
+
+@cache
+def _statement(name: str) -> str:
+    lines = (SQL_FOLDER / f"{name}.sql").read_text(encoding="utf-8").splitlines()
+    return "\n".join(line for line in lines if not line.lstrip().startswith("--"))

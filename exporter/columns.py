@@ -1,0 +1,263 @@
+"""Mapped text to what the columns of audit.events take: numbers, addresses, places, JSON, flags."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import polars as pl
+
+from exporter.enrich import changes
+from exporter.enrich.addresses import Addresses
+from exporter.enrich.geoip import GeoIp
+from exporter.identity import join
+from exporter.mapping.columns import CHOICES
+from exporter.mapping.compile import Mapped
+from exporter.mapping.fields import Column, Picker
+from exporter.otlp.decode import Records
+from exporter.times import Times
+
+# PostgreSQL refuses index entries over 2704 bytes; these are indexed, together with a time.
+_INDEXED_BYTES = {"actor_id": 1024, "target_id": 1024, "target_type": 256}
+_PLAIN = ("action", "actor_id", "actor_name", "actor_email", "on_behalf_of", "target_type", "target_id", "target_name")
+_PLAIN += ("service", "environment", "tenant", "session_id", "user_agent", "message")
+_OUTCOMES = {
+    word: outcome
+    for outcome, words in {
+        "success": "success succeeded successful ok allow allowed granted passed true",
+        "failure": "failure failed fail error deny denied refused rejected forbidden false",
+    }.items()
+    for word in words.split()
+}
+_ACTOR_TYPES = {name: name for name in CHOICES["actor_type"]}
+_NUMBERS = {"latitude": (-90.0, 90.0), "longitude": (-180.0, 180.0), "asn": (0.0, 2.0**32 - 1)}
+_PLACE = ("country", "city", "latitude", "longitude")
+_SEVERITY_MAX = 32767  # smallint
+_INVALID_ID = {"trace_id": 16, "span_id": 8}
+
+
+class Finisher:
+    """Turns what the mapping says into columns. For one thread: it remembers addresses."""
+
+    def __init__(self, geo: GeoIp | None) -> None:
+        self._geo = geo
+        self._addresses = Addresses()
+
+    def columns(self, records: Records, mapped: Mapped, picker: Picker, when: Times) -> list[pl.Series]:
+        """Every column of an event but its id, its times and its source."""
+        flags = dict(records.flags) | when.flags
+        found: dict[str, pl.Series] = {}
+        for name in _PLAIN:
+            if name in mapped.columns:
+                found[name] = self._plain(name, mapped.columns[name], mapped, flags)
+        found["outcome"] = _choice("outcome", _OUTCOMES, mapped).fill_null("unknown")
+        found["actor_type"] = _choice("actor_type", _ACTOR_TYPES, mapped)
+        for name, (low, high) in _NUMBERS.items():
+            found[name] = _number(name, low, high, mapped, flags)
+        for name in ("country", "city", "as_org"):
+            if name in mapped.columns:
+                found[name] = mapped.columns[name].values
+        self._locate(found, mapped, flags)
+        found["changes"] = _changes(mapped, flags)
+        found |= _ids(records, mapped)
+        severity = records.columns["severity_number"]
+        if ((severity < 0) | (severity > _SEVERITY_MAX)).any():
+            out = ~severity.is_between(0, _SEVERITY_MAX)
+            flags["bad_severity"] = out.to_numpy()
+            mapped.extras["severity_number"] = pl.select(pl.when(out).then(severity.cast(pl.String))).to_series()
+        found["severity"] = severity.clip(0, _SEVERITY_MAX)
+        text = records.columns["severity_text"]
+        found["severity_text"] = text.set(text == "", None)
+        found["attributes"] = _attributes(records, mapped, when)
+        found["flags"] = _flag_arrays(flags, len(records))
+        return [series.alias(name) for name, series in found.items()]
+
+    def _plain(self, name: str, column: Column, mapped: Mapped, flags: dict[str, np.ndarray]) -> pl.Series:
+        limit = _INDEXED_BYTES.get(name)
+        values = column.values
+        longest = values.str.len_bytes().max() if limit else None
+        if limit is None or not isinstance(longest, int) or longest <= limit:
+            return values
+        long = (values.str.len_bytes() > limit).fill_null(False)
+        _flag(flags, "truncated", long.to_numpy())
+        # The whole of it stays an attribute.
+        _give_back(column, long.to_numpy(), mapped)
+        cut = [text.encode()[:limit].decode(errors="ignore") for text in values.filter(long)]
+        return values.scatter(np.flatnonzero(long.to_numpy()), cut)
+
+    def _locate(self, found: dict[str, pl.Series], mapped: Mapped, flags: dict[str, np.ndarray]) -> None:
+        """client_ip, client_address, and what the databases know of the address."""
+        given = mapped.columns.get("client_address")
+        if given is None or given.values.null_count() == len(given.values):
+            return
+        encoded = given.values.to_arrow().dictionary_encode()
+        parsed = self._addresses.parse(encoded.dictionary.to_pylist())
+        # Row to place among the distinct addresses; one place more stands for 'none'.
+        none = len(parsed)
+        code = np.where(given.values.is_null().to_numpy(), none, encoded.indices.fill_null(0).to_numpy())
+        addresses = pl.Series([*parsed, None], dtype=pl.String)
+        found["client_ip"] = addresses.gather(code)
+        invalid = found["client_ip"].is_null() & given.values.is_not_null()
+        if invalid.any():
+            flags["bad_ip"] = invalid.to_numpy()
+            found["client_address"] = given.values.set(~invalid, None)
+        elif given.values.null_count() == 0 and (found["client_ip"] == given.values).all():
+            pass  # nothing in the text that the address does not say
+        else:
+            # A port or a zone: the address is in its column, the text as sent stays an attribute.
+            other = (found["client_ip"] != given.values).fill_null(False).to_numpy()
+            _give_back(given, other, mapped)
+        if self._geo is not None:
+            self._place(found, parsed, code)
+
+    def _place(self, found: dict[str, pl.Series], parsed: list[str | None], code: np.ndarray) -> None:
+        assert self._geo is not None
+        places = self._geo.lookup([address or "" for address in parsed])
+        if not any(places):
+            return
+        looked_up = {
+            name: pl.Series([getattr(place, name, None) for place in (*places, None)], strict=False).gather(code)
+            for name in (*_PLACE, "asn", "as_org")
+        }
+        # What the sender says wins; the rest is filled in only where it can't contradict that.
+        country = found.get("country")
+        agrees = None if country is None else country.is_null() | country.eq_missing(looked_up["country"])
+        placed = [found[name].is_not_null() for name in ("latitude", "longitude", "city") if name in found]
+        for name, values in looked_up.items():
+            if values.dtype == pl.Null:
+                continue
+            mine = found.get(name)
+            if mine is None or mine.null_count() == len(mine):
+                fill = values
+            else:
+                fill = mine.zip_with(mine.is_not_null(), values.cast(mine.dtype))
+            if name in _PLACE:
+                allowed = agrees if agrees is not None else pl.Series([True]).new_from_index(0, len(code))
+                if name != "country":
+                    for sent in placed:
+                        allowed = allowed & ~sent
+                base = mine if mine is not None else pl.Series([None], dtype=fill.dtype).new_from_index(0, len(code))
+                fill = fill.zip_with(allowed, base.cast(fill.dtype))
+            found[name] = fill
+
+
+def _flag(flags: dict[str, np.ndarray], name: str, where: np.ndarray) -> None:
+    flags[name] = flags[name] | where if name in flags else where
+
+
+def _give_back(column: Column, where: np.ndarray, mapped: Mapped) -> None:
+    """The attributes that filled these values stay attributes too."""
+    picked = column.picked[where]
+    mapped.keep[picked[picked >= 0]] = True
+
+
+def _choice(name: str, words: dict[str, str], mapped: Mapped) -> pl.Series:
+    """A column of few values; an unknown word stays an attribute."""
+    column = mapped.columns[name]
+    if column.values.null_count() == len(column.values):
+        return column.values
+    chosen = column.values.str.to_lowercase().replace_strict(
+        list(words), list(words.values()), default=None, return_dtype=pl.String
+    )
+    rewritten = column.values.is_not_null() & chosen.ne_missing(column.values)
+    unnamed = rewritten & (column.values.str.to_lowercase() != "unknown") if name == "outcome" else rewritten
+    _give_back(column, unnamed.to_numpy(), mapped)
+    return chosen
+
+
+def _number(name: str, low: float, high: float, mapped: Mapped, flags: dict[str, np.ndarray]) -> pl.Series:
+    kind = pl.Int64 if name == "asn" else pl.Float64
+    column = mapped.columns.get(name)
+    if column is None or column.values.null_count() == len(column.values):
+        length = len(mapped.audit)
+        return pl.Series([None], dtype=kind).new_from_index(0, length)
+    text = column.values.str.strip_prefix("AS") if name == "asn" else column.values
+    number = text.cast(kind, strict=False)
+    number = number.set(~number.is_between(low, high).fill_null(False), None)
+    bad = (number.is_null() & column.values.is_not_null()).to_numpy()
+    if bad.any():
+        _flag(flags, "bad_location", bad)
+        _give_back(column, bad, mapped)
+    return number
+
+
+def _changes(mapped: Mapped, flags: dict[str, np.ndarray]) -> pl.Series:
+    column = mapped.columns["changes"]
+    rows = np.flatnonzero(column.values.is_not_null().to_numpy())
+    if not len(rows):
+        return column.values
+    parsed = [changes.parse(text) for text in column.values.gather(rows)]
+    bad = rows[[change is None for change in parsed]]
+    if len(bad):
+        where = np.zeros(len(column.values), bool)
+        where[bad] = True
+        flags["bad_changes"] = where
+        _give_back(column, where, mapped)
+    return column.values.scatter(rows, parsed)
+
+
+def _ids(records: Records, mapped: Mapped) -> dict[str, pl.Series]:
+    """Trace and span ids in hex; what has not their length is no id, and stays an attribute."""
+    found = {}
+    for name, width in _INVALID_ID.items():
+        ids = records.columns[name]
+        text = ids.bin.encode("hex")
+        given = ids.bin.size() > 0
+        valid = (ids.bin.size() == width) & (text != "0" * 2 * width)
+        if not valid.all():
+            text = text.set(~valid, None)
+            odd = given & ~valid & (ids.bin.size() != width)
+            if odd.any():
+                raw = pl.concat_str(pl.lit('"'), pl.lit(ids.bin.encode("hex")), pl.lit('"'))
+                mapped.extras[f"invalid_{name}"] = pl.select(pl.when(odd).then(raw)).to_series()
+        found[name] = text
+    return found
+
+
+def _attributes(records: Records, mapped: Mapped, when: Times) -> pl.Series:
+    """The jsonb of all that no column took, in the order sent; what the record says beside attributes comes last."""
+    attributes = records.attributes
+    names = pl.Series(mapped.keys, dtype=pl.String).gather(mapped.key)
+    kept = mapped.keep
+    before = np.concatenate([[0], np.cumsum(kept)])
+    items = pl.select(pl.concat_str(names, attributes.json)).to_series()
+    own = join(items if kept.all() else items.filter(kept), before[attributes.offsets])
+    extras = dict(mapped.extras)
+    columns = records.columns
+    for key, name in (
+        ("otel.dropped_attributes_count", "dropped_attributes_count"),
+        ("trace_flags", "flags"),
+    ):
+        number = columns[name] & 0xFF if name == "flags" else columns[name]
+        if number.max():
+            extras[key] = pl.select(pl.when(number > 0).then(number.cast(pl.String))).to_series()
+    filed = when.by_arrival & (when.own_ns != 0)
+    if filed.any():
+        own_time = pl.Series(when.own_ns).cast(pl.String)
+        extras["time_unix_nano"] = pl.select(pl.when(pl.Series(filed)).then(own_time)).to_series()
+    lost = when.observed_ns.is_null() & (columns["observed_time_unix_nano"] != 0)
+    if lost.any():
+        observed = columns["observed_time_unix_nano"].cast(pl.String)
+        extras["observed_time_unix_nano"] = pl.select(pl.when(lost).then(observed)).to_series()
+    if not extras:
+        return pl.select(pl.concat_str(pl.lit("{"), own, pl.lit("}"))).to_series()
+    members = [pl.lit(own.set(own == "", None))]
+    members += [pl.concat_str(pl.lit(f'"{key}":'), values) for key, values in _sorted(extras)]
+    return pl.select(
+        pl.concat_str(pl.lit("{"), pl.concat_str(members, separator=",", ignore_nulls=True), pl.lit("}"))
+    ).to_series()
+
+
+def _sorted(extras: dict[str, pl.Series]) -> Iterable[tuple[str, pl.Series]]:
+    return [(key.replace("\\", "\\\\").replace('"', '\\"'), extras[key]) for key in sorted(extras)]
+
+
+def _flag_arrays(flags: dict[str, np.ndarray], count: int) -> pl.Series:
+    """text[] as PostgreSQL reads it; the names are ours, so nothing needs quoting."""
+    empty = pl.Series(["{}"]).new_from_index(0, count)
+    raised = {name: where for name, where in flags.items() if where.any()}
+    if not raised:
+        return empty
+    rows = np.flatnonzero(np.logical_or.reduce(list(raised.values())))
+    arrays = ["{" + ",".join(sorted(name for name, where in raised.items() if where[row])) + "}" for row in rows]
+    return empty.scatter(rows, arrays)

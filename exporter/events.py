@@ -1,0 +1,98 @@
+"""A group of audit events, ready for the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+_DAY_US = 86_400_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Events as columns, a row each; rows of all fields stand in the same order.
+
+    `frame` has the columns of audit.event_template, as what COPY takes (text where PostgreSQL has a richer type).
+    `arrivals`, where any event is filed under its arrival time, has a row for each of those: `row`, `content` (hex of
+    a uuid: what it says, whenever it came) and `undated` (it had no time of its own at all).
+    """
+
+    frame: pl.DataFrame
+    occurred_us: np.ndarray  # int64, microseconds since 1970
+    retention_class: np.ndarray  # int32, index into `classes`
+    classes: tuple[str, ...]
+    received_at: datetime
+    records: pa.BinaryArray  # as received
+    record: np.ndarray  # index into `records`
+    arrivals: pl.DataFrame | None = None
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def days(self) -> list[tuple[str, date]]:
+        """The partitions needed: (class, UTC day)."""
+        found = []
+        for index, name in self._present():
+            days = np.unique(self.occurred_us[self.retention_class == index] // _DAY_US)
+            found += [(name, datetime.fromtimestamp(int(day) * 86400, UTC).date()) for day in days]
+        return found
+
+    def by_class(self) -> Iterator[tuple[str, pl.DataFrame]]:
+        """Each class with its rows, columns that are empty throughout left out."""
+        present = self._present()
+        for index, name in present:
+            frame = self.frame if len(present) == 1 else self.frame.filter(self.retention_class == index)
+            yield name, frame.select(column.name for column in frame if column.null_count() < len(column))
+
+    def span(self) -> dict[str, str]:
+        """The moments this group is about, for whoever looks for its rows: ISO 8601 in UTC."""
+        low, high = (datetime.fromtimestamp(int(us) / 1e6, UTC) for us in self._bounds())
+        return {"received_at": self.received_at.isoformat(), "from": low.isoformat(), "to": high.isoformat()}
+
+    def source_id(self, row: int) -> int:
+        return int(self.frame["source_id"][row])
+
+    def raw(self, row: int) -> bytes:
+        """The record, as protobuf, that an event was made of."""
+        record: bytes = self.records[int(self.record[row])].as_py()
+        return record
+
+    def slice(self, start: int, count: int) -> Events:
+        """Some of the rows."""
+        return self.take(np.arange(start, start + count))
+
+    def take(self, rows: np.ndarray) -> Events:
+        """The rows of those numbers."""
+        arrivals = self.arrivals
+        if arrivals is not None:
+            place = pl.DataFrame({"old": rows, "row": np.arange(len(rows))})
+            arrivals = arrivals.rename({"row": "old"}).join(place, on="old").select("row", "content", "undated")
+        return replace(
+            self,
+            frame=self.frame[rows],
+            occurred_us=self.occurred_us[rows],
+            retention_class=self.retention_class[rows],
+            record=self.record[rows],
+            arrivals=arrivals if arrivals is not None and len(arrivals) else None,
+        )
+
+    def without_known_arrivals(self, fresh: set[str]) -> Events:
+        """Leaves out the arrivals whose content is not among `fresh`, and repetitions within the group."""
+        assert self.arrivals is not None
+        kept = self.arrivals.filter(pl.col("content").is_in(list(fresh))).unique("content", keep="first")
+        mask = np.ones(len(self), bool)
+        mask[self.arrivals["row"].to_numpy()] = False
+        mask[kept["row"].to_numpy()] = True
+        return self.take(np.flatnonzero(mask))
+
+    def _present(self) -> list[tuple[int, str]]:
+        return [(int(index), self.classes[index]) for index in np.unique(self.retention_class)]
+
+    def _bounds(self) -> tuple[int, int]:
+        # A microsecond more on each side: float seconds round.
+        return int(self.occurred_us.min()) - 1, int(self.occurred_us.max()) + 1

@@ -1,0 +1,1 @@
+"""Records to events: which attribute fills which column, and the rules that administrators write."""

@@ -1,0 +1,1 @@
+"""The wire: OTLP protobuf to columns, OTLP JSON to protobuf."""

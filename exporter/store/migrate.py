@@ -1,0 +1,139 @@
+"""Brings a database to this version's schema: roles, ordered SQL files, retention classes, first partitions."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from typing import Any
+
+import psycopg
+from psycopg import errors, sql
+
+from exporter.errors import MigrationError, StoreUnavailableError
+from exporter.store.queries import query
+
+# Any fixed number: two processes that migrate one database wait for each other on it.
+_LOCK = 0x6175646974  # "audit"
+_ROLE_TRIES = 20
+DAYS_AHEAD = 3
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One file of schema/: NNNN_name.sql."""
+
+    version: int
+    name: str
+    text: str
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def migrations() -> list[Migration]:
+    """All migrations of this version, in order."""
+    found = []
+    for file in files(__package__).joinpath("schema").iterdir():
+        if match := re.fullmatch(r"(\d{4})_(\w+)\.sql", file.name):
+            found.append(Migration(int(match[1]), match[2], file.read_text(encoding="utf-8")))
+    return sorted(found, key=lambda migration: migration.version)
+
+
+def latest_version() -> int:
+    """The schema version that this code is written for."""
+    return migrations()[-1].version
+
+
+def migrate(
+    url: str,
+    classes: Mapping[str, timedelta | None],
+    *,
+    passwords: Mapping[str, str] | None = None,
+    report: Callable[[str], None] = lambda line: None,
+) -> int:
+    """Migrates the database at `url` (the owner's); returns how many migrations it applied.
+
+    Safe to run again, and from several processes at once. `classes`: retention class to how long its events are
+    kept, None for ever. `passwords`: role name to the password it may log in with. Raises MigrationError.
+    """
+    try:
+        with psycopg.connect(url, autocommit=True, application_name="auditgraf migrate") as connection:
+            connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+            _roles(connection, passwords or {})
+            connection.execute("SET ROLE auditgraf_owner")
+            applied = _apply(connection, report)
+            _classes(connection, classes)
+            return applied
+    except psycopg.OperationalError as failure:
+        raise StoreUnavailableError(f"PostgreSQL can't be reached or gave up: {failure}") from failure
+    except errors.InsufficientPrivilege as failure:
+        raise MigrationError(
+            f"the user of AUDITGRAF_DATABASE_URL may not do this: {failure}. "
+            "Let a superuser, or a user with CREATEROLE that owns the database, migrate"
+        ) from failure
+
+
+def _roles(connection: Connection, passwords: Mapping[str, str]) -> None:
+    statements = files(__package__).joinpath("roles.sql").read_text(encoding="utf-8")
+    for attempt in range(_ROLE_TRIES):
+        try:
+            with connection.transaction():
+                connection.execute(statements)
+                for role, password in passwords.items():
+                    _let_in(connection, role, password)
+            return
+        except errors.InternalError_:
+            # "tuple concurrently updated": another database of the cluster is being migrated.
+            if attempt == _ROLE_TRIES - 1:
+                raise
+
+
+def _let_in(connection: Connection, role: str, password: str) -> None:
+    # Hashed here, so that the password is in no log of the server.
+    hashed = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256")
+    connection.execute(
+        sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), sql.Literal(hashed.decode()))
+    )
+
+
+def _apply(connection: Connection, report: Callable[[str], None]) -> int:
+    connection.execute(query("migrations_table"))
+    applied = {row[0]: row for row in connection.execute(query("applied_migrations"))}
+    known = migrations()
+    newest = max(applied, default=0)
+    if newest > known[-1].version:
+        raise MigrationError(
+            f"the database is at schema version {newest}, this auditgraf knows {known[-1].version}: "
+            "use the newer auditgraf that migrated it"
+        )
+    count = 0
+    for migration in known:
+        if migration.version in applied:
+            if applied[migration.version][2] != migration.sha256:
+                raise MigrationError(
+                    f"migration {migration.version:04} ({migration.name}) differs from the one applied to this "
+                    "database: released migrations never change; restore the file"
+                )
+            continue
+        with connection.transaction():
+            connection.execute(migration.text)
+            connection.execute(query("record_migration"), (migration.version, migration.name, migration.sha256))
+        report(f"applied {migration.version:04} {migration.name}")
+        count += 1
+    return count
+
+
+def _classes(connection: Connection, classes: Mapping[str, timedelta | None]) -> None:
+    today = datetime.now(UTC).date()
+    days = [today + timedelta(days=ahead) for ahead in range(DAYS_AHEAD + 1)]
+    for name, keep in classes.items():
+        with connection.transaction():
+            connection.execute(query("ensure_class"), (name, keep))
+            connection.execute(query("ensure_partitions"), (name, days))

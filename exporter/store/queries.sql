@@ -1,0 +1,63 @@
+-- Every statement that the store sends, but for COPY, which depends on the columns of a group.
+
+-- name: add_source
+-- A source seen for the first time by this process; nothing comes back where another process stored it already.
+INSERT INTO audit.sources (digest, service, environment, tenant, resource, resource_schema_url, scope, scope_schema_url)
+VALUES (%(digest)s, %(service)s, %(environment)s, %(tenant)s,
+        %(resource)s::jsonb, %(resource_schema_url)s, %(scope)s::jsonb, %(scope_schema_url)s)
+ON CONFLICT (digest) DO NOTHING
+RETURNING id;
+
+-- name: find_source
+SELECT id FROM audit.sources WHERE digest = %s;
+
+-- name: known_classes
+SELECT class FROM audit.retention_classes;
+
+-- name: ensure_partitions
+-- A class and its UTC days; answers how many partitions had to be made.
+SELECT audit.ensure_partitions(%s, %s::date[]);
+
+-- name: claim_arrivals
+-- Contents of records filed under their arrival time, sorted, and for each how long a second one counts as a retry.
+-- Answers those that are new.
+INSERT INTO audit.arrivals AS known (content, received_at)
+SELECT content, %(received_at)s FROM unnest(%(contents)s::uuid[]) AS content ORDER BY content
+ON CONFLICT (content) DO UPDATE SET received_at = excluded.received_at
+WHERE known.received_at < excluded.received_at - %(window)s
+RETURNING content;
+
+-- name: forget_arrivals
+SELECT audit.forget_arrivals(%s);
+
+-- name: staging_table
+-- Where a group goes that holds events stored before.
+CREATE TEMPORARY TABLE IF NOT EXISTS staging (LIKE audit.event_template) ON COMMIT DELETE ROWS;
+
+-- name: quarantine
+INSERT INTO audit.quarantine (received_at, source_id, reason, record) VALUES (%s, %s, %s, %s);
+
+-- name: notify
+-- Tells whoever follows which moments this group is about: `auditgraf tail` listens.
+SELECT pg_notify('audit_events', %s);
+
+-- name: migrations_table
+CREATE TABLE IF NOT EXISTS audit.migrations (
+    version int PRIMARY KEY,
+    name text NOT NULL,
+    sha256 text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- name: applied_migrations
+SELECT version, name, sha256 FROM audit.migrations ORDER BY version;
+
+-- name: record_migration
+INSERT INTO audit.migrations (version, name, sha256) VALUES (%s, %s, %s);
+
+-- name: schema_version
+-- For readiness: 0 where nothing was migrated yet. The writer may call it, but not read the table.
+SELECT audit.schema_version();
+
+-- name: ensure_class
+SELECT audit.ensure_class(%s, %s);

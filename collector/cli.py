@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -38,7 +41,7 @@ def main(context: click.Context, config_file: Path | None) -> None:
 
 
 def _config(context: click.Context) -> Config:
-    config = load_config(path=context.find_root().obj)
+    config = load_config(_environment(context))
     logging.basicConfig(
         level=config.log_level.upper(),
         stream=sys.stderr,
@@ -46,6 +49,17 @@ def _config(context: click.Context) -> Config:
         force=True,
     )
     return config
+
+
+def _environment(context: click.Context) -> Mapping[str, str]:
+    """The variables, with the file that --config names, and the database of an `up` that runs in this folder."""
+    from collector.up import running
+
+    given: Path | None = context.find_root().obj
+    environment = dict(os.environ) if given is None else {**os.environ, "AUDITGRAF_CONFIG": str(given)}
+    if context.info_name != "up" and not environment.get("AUDITGRAF_DATABASE_URL"):
+        environment |= running()
+    return environment
 
 
 @main.command()
@@ -67,3 +81,87 @@ def migrate(context: click.Context) -> None:
     config = _config(context)
     applied = run(config.owner_url(), config.classes, passwords=config.passwords(), report=click.echo)
     click.echo(f"schema version {latest_version()}, {applied or 'no'} migrations applied")
+
+
+@main.command()
+@click.option("--demo", is_flag=True, help="Fill the last 24 hours with invented events, then go on emitting them.")
+@click.option("--no-grafana", is_flag=True, help="Do not start Grafana even where one is installed.")
+@click.option("--home", type=click.Path(path_type=Path, file_okay=False), help="Folder for all data (.auditgraf).")
+@click.pass_context
+def up(context: click.Context, demo: bool, no_grafana: bool, home: Path | None) -> None:
+    """Run everything on this machine: PostgreSQL (embedded), collector, Grafana where one is installed."""
+    from collector.up import UpOptions, default_home
+    from collector.up import up as run
+
+    config = _config(context)
+    logging.getLogger("opentelemetry").setLevel(logging.ERROR)
+    run(UpOptions(home or default_home(), demo, not no_grafana), config, _environment(context), click.echo)
+
+
+@main.command()
+@click.option("--endpoint", help="Where OTLP is received (default: this machine's collector).")
+@click.option("--protocol", type=click.Choice(["grpc", "http"]), default="grpc", show_default=True)
+@click.option("--rate", type=float, default=5.0, show_default=True, help="Events a second.")
+@click.option("--count", type=int, help="Stop after so many (default: go on until stopped).")
+@click.option("--backfill", default="0s", show_default=True, help="First, events of the past, e.g. 24h.")
+@click.option("--backfill-count", type=int, default=0, show_default=True, help="How many of those.")
+@click.option("--seed", type=int, help="The same seed gives the same events.")
+@click.pass_context
+def demo(
+    context: click.Context,
+    endpoint: str | None,
+    protocol: Literal["grpc", "http"],
+    rate: float,
+    count: int | None,
+    backfill: str,
+    backfill_count: int,
+    seed: int | None,
+) -> None:
+    """Emit realistic audit events of several services through the OpenTelemetry SDK."""
+    import signal
+    import threading
+    from datetime import timedelta
+
+    from collector.config import parse_duration
+    from collector.demo import DemoOptions, run
+
+    config = _config(context)
+    default = config.grpc.listen if protocol == "grpc" else f"http://{config.http.listen}"
+    try:
+        span = parse_duration(backfill) or timedelta(0)
+    except ValueError as failure:
+        raise click.BadParameter(str(failure), param_hint="--backfill") from None
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    options = DemoOptions(
+        endpoint=endpoint or default,
+        protocol=protocol,
+        rate=rate,
+        count=count,
+        seed=seed,
+        backfill=span,
+        backfill_count=backfill_count,
+    )
+    click.echo(f"{run(options, stop=stop)} records sent and acknowledged")
+
+
+@main.command()
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder for the files.")
+@click.pass_context
+def render(context: click.Context, out: Path) -> None:
+    """Write Grafana's provisioning: data source, dashboard provider, dashboards."""
+    from collector.rendering import write
+
+    for path in write(_config(context), out):
+        click.echo(path)
+
+
+@main.command(name="config")
+@click.option("--secrets", is_flag=True, help="Show connection URLs and passwords too.")
+@click.pass_context
+def show_config(context: click.Context, secrets: bool) -> None:
+    """Print the configuration in force, as YAML, secrets hidden."""
+    from collector.config import shown
+
+    click.echo(shown(_config(context), secrets=secrets), nl=False)

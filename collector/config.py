@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
+import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 
 from exporter.document import Document, load
@@ -36,7 +37,7 @@ SECRETS: dict[str, tuple[str, ...]] = {
     "AUDITGRAF_WRITER_PASSWORD": ("database", "writer_password"),
     "AUDITGRAF_READER_PASSWORD": ("database", "reader_password"),
 }
-ENVIRONMENT_ONLY = ("AUDITGRAF_CONFIG", *SECRETS)
+ENVIRONMENT_ONLY = ("AUDITGRAF_CONFIG", "AUDITGRAF_HOME", *SECRETS)
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([smhdwy])", re.IGNORECASE)
@@ -134,6 +135,7 @@ class Grafana(Section):
     url: str = "http://127.0.0.1:3000"
     datasource_uid: str = Field("auditgraf", pattern=r"^[A-Za-z0-9_-]{1,40}$")
     folder: str = Field("Audit", min_length=1)
+    colours: dict[str, str] = Field(default_factory=dict)  # action to #rrggbb, over the palette's
     folder_uid: str = Field("auditgraf", pattern=r"^[A-Za-z0-9_-]{1,40}$")
     dashboards_path: str | None = None  # where Grafana sees DIR/json; None: DIR/json itself
     database_host: str | None = None  # host:port or socket folder as Grafana sees it; None: as the collector does
@@ -204,6 +206,37 @@ class Config(Section):
         if password is not None:
             return as_login(self.owner_url(), role, password.get_secret_value())
         return as_role(self.owner_url(), role)
+
+
+def shown(config: Config, *, secrets: bool = False) -> str:
+    """The configuration in force as YAML that could be the file; connection URLs and passwords only when asked for."""
+    values = config.model_dump(mode="python", exclude={"database", "retention"})
+    values["retention"] = {name: format_duration(keep) for name, keep in config.classes.items()}
+    lines = [yaml.safe_dump(_plain(values), sort_keys=False, allow_unicode=True)]
+    for variable, (_, name) in SECRETS.items():
+        secret: SecretStr | None = getattr(config.database, name)
+        if secret is not None:
+            lines.append(f"# {variable}={secret.get_secret_value() if secrets else '(set, hidden)'}\n")
+    return "".join(lines)
+
+
+def format_duration(span: timedelta | None) -> str:
+    """The shortest text that parse_duration reads back."""
+    if span is None:
+        return "never"
+    seconds = span.total_seconds()
+    unit = next((unit for unit in ("d", "h", "m") if seconds and seconds % _UNITS[unit] == 0), "s")
+    return f"{seconds / _UNITS[unit]:g}{unit}"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, timedelta):
+        return format_duration(value)
+    return str(value) if isinstance(value, Path) else value
 
 
 def as_role(url: str, role: str) -> str:

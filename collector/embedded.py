@@ -43,7 +43,7 @@ class EmbeddedPostgres:
     """A PostgreSQL server on a loopback port. Started again on its folder, it finds its data."""
 
     def __init__(self, home: Path, *, settings: Sequence[str] = ()) -> None:
-        """`home`: the folder for data and credentials, made where missing. `settings`: name=value, as in postgresql.conf."""
+        """`home`: the folder for data and credentials, made where missing. `settings`: name=value."""
         self._settings = settings
         self._user = _unprivileged_uid()
         self._home = _reachable_home(home.resolve(), self._user)

@@ -12,9 +12,10 @@ from typing import Any
 
 from dashboards.options import DashboardOptions
 
-# Each has a contrast of at least 3:1 to the panel background of the dark and of the light theme (WCAG 2.1, 1.4.11), and
-# any two differ by at least 0.07 in OKLab as seen with normal sight, protanopia and deuteranopia; test_dashboards.py
-# computes both. The hash spreads over exactly these: another length would give every action another colour.
+# Each has a contrast of at least 3:1 to the panel background of the dark and of the light theme (WCAG 2.1,
+# 1.4.11). Any two of the first twelve differ by at least 0.07 in OKLab as seen with normal sight, protanopia and
+# deuteranopia, any two of all by at least 0.04; test_dashboards.py computes it. The hash spreads over exactly
+# these: another length would give every action another colour.
 PALETTE = (
     "#3c96ff",  # 0 azure
     "#e16900",  # 1 orange
@@ -27,26 +28,50 @@ PALETTE = (
     "#b44b0f",  # 8 rust
     "#2da596",  # 9 turquoise
     "#6987b4",  # 10 steel
-    "#00784b",  # 11 dark green
+    "#00784b",  # 11 pine
+    "#cf6cd8",  # 12 orchid
+    "#a236ab",  # 13 purple
+    "#638751",  # 14 moss
+    "#6351d8",  # 15 indigo
+    "#0099d8",  # 16 sky
+    "#3f7500",  # 17 leaf
+    "#759975",  # 18 sage
+    "#a25a99",  # 19 mauve
+    "#5a75c6",  # 20 slate
+    "#5a7efc",  # 21 cornflower
+    "#879012",  # 22 olive
+    "#ab4848",  # 23 brick
 )
 NEUTRAL = "#8a8f98"
 NEUTRAL_SLOT = -1  # no action, and the bucket of all rare ones
 
-# The usual actions, so that those seen side by side never share a slot.
+# The usual actions, so that those seen side by side never share a slot; the most frequent ones have the slots that
+# are told apart best.
 PINNED: dict[str, int] = {
     "user.login": 0,
-    "user.logout": 10,
     "user.login_failed": 1,
-    "model.created": 2,
-    "model.updated": 7,
-    "model.deleted": 8,
-    "user.created": 11,
-    "user.updated": 5,
-    "user.deleted": 8,
-    "password.changed": 4,
-    "secret.viewed": 3,
-    "impersonation.started": 6,
-    "impersonation.ended": 9,
+    "order.created": 2,
+    "order.refunded": 3,
+    "model.updated": 4,
+    "document.exported": 5,
+    "secret.viewed": 6,
+    "user.password_changed": 7,
+    "impersonation.started": 8,
+    "document.shared": 9,
+    "user.logout": 10,
+    "invoice.paid": 11,
+    "role.granted": 12,
+    "role.revoked": 13,
+    "policy.denied": 14,
+    "user.mfa_added": 15,
+    "api_token.created": 16,
+    "model.created": 17,
+    "user.created": 18,
+    "model.deleted": 19,
+    "user.updated": 20,
+    "user.deleted": 21,
+    "config.changed": 22,
+    "impersonation.ended": 23,
     "(none)": NEUTRAL_SLOT,
 }
 
@@ -74,14 +99,12 @@ def pinned(options: DashboardOptions) -> str:
 
 def slot_mappings(options: DashboardOptions) -> list[dict[str, Any]]:
     """Value mappings of a numeric slot column: a dot in the slot's colour."""
-    return _value_mappings({str(slot): ("●", colour) for slot, colour in palette(options).items()})
+    return _value_mappings({str(slot): ("⬤", colour) for slot, colour in palette(options).items()})
 
 
 def outcome_mappings() -> list[dict[str, Any]]:
     """Value mappings of an outcome column: never by colour alone."""
-    return _value_mappings(
-        {outcome: (OUTCOME_MARKS[outcome], colour) for outcome, colour in OUTCOMES.items()}
-    )
+    return _value_mappings({outcome: (OUTCOME_MARKS[outcome], colour) for outcome, colour in OUTCOMES.items()})
 
 
 def change_mappings() -> list[dict[str, Any]]:

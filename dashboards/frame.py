@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dashboards.fields import Json, link
 from dashboards.options import DashboardOptions
-from dashboards.panels import Json, datasource
+from dashboards.panels import datasource
 from dashboards.queries import query
 
 OVERVIEW = "audit-overview"
@@ -29,11 +30,27 @@ def overview_url(**fields: str) -> str:
     return f"/d/{OVERVIEW}?" + "&".join(["${__url_time_range}", *kept, *given])
 
 
+def only_this_actor() -> list[Json]:
+    """To the overview of one actor; needs a column actor_key."""
+    return link("Only this actor", overview_url(actor="actor_key"))
+
+
+def only_this_object() -> list[Json]:
+    """To the overview of one target; needs a column target_key."""
+    return link("Only this object", overview_url(q="target_key"))
+
+
+def only_this_place() -> list[Json]:
+    """To the overview of one place; needs columns country_code and city_name."""
+    return link("Events from here", overview_url(country="country_code", q="city_name"))
+
+
 def dashboard(
     uid: str,
     title: str,
     description: str,
     options: DashboardOptions,
+    *,
     variables: Sequence[Json],
     panels: Sequence[Json],
 ) -> Json:
@@ -81,9 +98,7 @@ def filters(options: DashboardOptions) -> list[Json]:
         _outcomes(),
         _values("country", "Country", options),
         text("actor", "Actor", "The exact id of an actor, or part of a name or email"),
-        text(
-            "q", "Search", "Part of any text of an event: message, names, ids, address, attributes, changes"
-        ),
+        text("q", "Search", "Part of any text of an event: message, names, ids, address, attributes, changes"),
     ]
 
 

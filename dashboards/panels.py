@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from dashboards import colours
+from dashboards.fields import Json
 from dashboards.options import DashboardOptions
 from dashboards.queries import query
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +22,17 @@ class Place:
     y: int
     w: int
     h: int
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What every panel has. `id` is stable: links and alerts refer to it."""
+
+    id: int
+    title: str
+    description: str
+    at: Place
+    target: Json
 
 
 def datasource(options: DashboardOptions) -> Json:
@@ -43,90 +52,8 @@ def target(sql: str, options: DashboardOptions, *, series: bool = False) -> Json
     }
 
 
-def override(column: str, **properties: Any) -> Json:
-    """What differs for one column or series, by name. `__` in a property stands for its dot."""
-    return _override({"id": "byName", "options": column}, properties)
-
-
-def _override(matcher: Json, properties: Json) -> Json:
-    values = [{"id": name.replace("__", "."), "value": value} for name, value in properties.items()]
-    return {"matcher": matcher, "properties": values}
-
-
-def hidden(*columns: str) -> list[Json]:
-    """Columns that only links and colours use. 9.4 reads `hidden`, newer versions `hideFrom`; tooltips read the last."""
-    everywhere = {"legend": True, "tooltip": True, "viz": True}
-    return [override(column, custom__hidden=True, custom__hideFrom=everywhere) for column in columns]
-
-
-def fixed_colour(column: str, colour: str, **properties: Any) -> Json:
-    """A column or series in one colour."""
-    return override(column, color={"fixedColor": colour, "mode": "fixed"}, **properties)
-
-
-def slot_series(options: DashboardOptions) -> list[Json]:
-    """Colours series by their label `slot`, then names them by their label `action`.
-
-    The order matters: the matcher sees the name with all labels only as long as no other name was given.
-    """
-    coloured = [
-        _override(
-            {"id": "byRegexp", "options": f'/[{{ ]slot="{slot}"[,}}]/'},
-            {"color": {"fixedColor": colour, "mode": "fixed"}},
-        )
-        for slot, colour in colours.palette(options).items()
-    ]
-    return [
-        *coloured,
-        _override({"id": "byType", "options": "number"}, {"displayName": "${__field.labels.action}"}),
-    ]
-
-
-def slot_dot(options: DashboardOptions, column: str = "slot") -> Json:
-    """A narrow column with a dot in the action's colour."""
-    return override(
-        column,
-        displayName=" ",
-        mappings=colours.slot_mappings(options),
-        custom__displayMode="color-text",
-        custom__width=28,
-        custom__align="center",
-        custom__filterable=False,
-    )
-
-
-def outcome_text(column: str = "Outcome", width: int = 100) -> Json:
-    """An outcome column: mark, word and colour."""
-    return override(
-        column,
-        mappings=colours.outcome_mappings(),
-        custom__displayMode="color-text",
-        custom__width=width,
-    )
-
-
-def bar_column(column: str, colour: str, width: int) -> Json:
-    """A number column with a bar behind it, from 0 to the column's greatest."""
-    return override(
-        column,
-        min=0,
-        color={"fixedColor": colour, "mode": "fixed"},
-        custom__displayMode="gradient-gauge",
-        custom__width=width,
-    )
-
-
-def link(title: str, url: str) -> list[Json]:
-    """The links of a field: one, opened in the same tab."""
-    return [{"targetBlank": False, "title": title, "url": url}]
-
-
 def stat(
-    panel_id: int,
-    title: str,
-    description: str,
-    at: Place,
-    targets: Sequence[Json],
+    head: Head,
     *,
     calculation: str = "sum",
     sparkline: bool = False,
@@ -148,17 +75,14 @@ def stat(
         "mappings": [],
         "min": 0,
         "noValue": "0",
-        "unit": "short",
+        "unit": "locale",
     }
-    return _panel("stat", panel_id, title, description, at, targets, options, defaults, overrides)
+    drawn = panel("stat", head, options, defaults, overrides)
+    return drawn | {"interval": "10s", "maxDataPoints": 60}
 
 
 def stacked_bars(
-    panel_id: int,
-    title: str,
-    description: str,
-    at: Place,
-    targets: Sequence[Json],
+    head: Head,
     *,
     legend: str = "right",
     overrides: Sequence[Json] = (),
@@ -200,18 +124,14 @@ def stacked_bars(
         "decimals": 0,
         "mappings": [],
         "min": 0,
-        "unit": "short",
+        "unit": "locale",
     }
-    panel = _panel("timeseries", panel_id, title, description, at, targets, options, defaults, overrides)
-    return panel | {"interval": "10s", "maxDataPoints": 100}
+    drawn = panel("timeseries", head, options, defaults, overrides)
+    return drawn | {"interval": "10s", "maxDataPoints": 100}
 
 
 def table(
-    panel_id: int,
-    title: str,
-    description: str,
-    at: Place,
-    targets: Sequence[Json],
+    head: Head,
     *,
     header: bool = True,
     inspect: bool = False,
@@ -229,10 +149,10 @@ def table(
         "mappings": [],
         "unit": "none",
     }
-    return _panel("table", panel_id, title, description, at, targets, options, defaults, overrides)
+    return panel("table", head, options, defaults, overrides)
 
 
-def logs(panel_id: int, title: str, description: str, at: Place, targets: Sequence[Json]) -> Json:
+def logs(head: Head) -> Json:
     """Text with its own line breaks, in a monospaced font."""
     options = {
         "dedupStrategy": "none",
@@ -244,100 +164,19 @@ def logs(panel_id: int, title: str, description: str, at: Place, targets: Sequen
         "sortOrder": "Descending",
         "wrapLogMessage": True,
     }
-    return _panel("logs", panel_id, title, description, at, targets, options, {}, ())
+    return panel("logs", head, options, {}, ())
 
 
-def pinpoints(
-    panel_id: int,
-    title: str,
-    description: str,
-    at: Place,
-    targets: Sequence[Json],
-    options: DashboardOptions,
-    *,
-    zoom: float,
-    size_column: str | None = None,
-    overrides: Sequence[Json] = (),
-) -> Json:
-    """A world map with a pinpoint for each row: columns latitude, longitude (degrees) and slot (colour).
-
-    The view is fixed: one that fits the data leaves the whole panel blank where there is none.
-    """
-    size: Json = {"fixed": 7, "max": 18, "min": 5}
-    if size_column:
-        size["field"] = size_column
-    style = {
-        "color": {"field": "slot", "fixed": colours.NEUTRAL},
-        "opacity": 0.75,
-        "rotation": {"fixed": 0, "max": 360, "min": -360, "mode": "mod"},
-        "size": size,
-        "symbol": {"fixed": "img/icons/marker/circle.svg", "mode": "fixed"},
-        "textConfig": {
-            "fontSize": 12,
-            "offsetX": 0,
-            "offsetY": 0,
-            "textAlign": "center",
-            "textBaseline": "middle",
-        },
-    }
-    layer = {
-        "config": {"showLegend": False, "style": style},
-        "location": {"latitude": "latitude", "longitude": "longitude", "mode": "coords"},
-        "name": "Events",
-        "tooltip": True,
-        "type": "markers",
-    }
-    map_options = {
-        "basemap": _basemap(options),
-        "controls": {
-            "mouseWheelZoom": True,
-            "showAttribution": True,
-            "showDebug": False,
-            "showMeasure": False,
-            "showScale": False,
-            "showZoom": True,
-        },
-        "layers": [layer],
-        "tooltip": {"mode": "details"},
-        "view": {"allLayers": True, "id": "coords", "lat": 20, "lon": 0, "zoom": zoom},
-    }
-    defaults = {"color": {"mode": "thresholds"}, "mappings": [], "unit": "none"}
-    slot = override("slot", mappings=colours.slot_mappings(options))
-    return _panel(
-        "geomap", panel_id, title, description, at, targets, map_options, defaults, [slot, *overrides]
-    )
-
-
-def _basemap(options: DashboardOptions) -> Json:
-    if options.basemap == "default":
-        return {"config": {}, "name": "Background", "type": "default"}
-    if options.basemap != "offline":
-        return {"config": {"attribution": "", "url": options.basemap}, "name": "Background", "type": "xyz"}
-    # Part of every Grafana; tiles would come from the internet, fetched by the viewer's browser.
-    style = {"color": {"fixed": "#808080"}, "lineWidth": 1, "opacity": 0.3}
-    config = {"rules": [], "src": "public/maps/countries.geojson", "style": style}
-    return {"config": config, "name": "Countries", "type": "geojson"}
-
-
-def _panel(
-    kind: str,
-    panel_id: int,
-    title: str,
-    description: str,
-    at: Place,
-    targets: Sequence[Json],
-    options: Json,
-    defaults: Json,
-    overrides: Sequence[Json],
-) -> Json:
+def panel(kind: str, head: Head, options: Json, defaults: Json, overrides: Sequence[Json]) -> Json:
+    """A panel of any kind: `defaults` hold for every field, `overrides` for some, the last one wins."""
     return {
-        "datasource": targets[0]["datasource"],
-        "description": description,
+        "datasource": head.target["datasource"],
+        "description": head.description,
         "fieldConfig": {"defaults": defaults, "overrides": list(overrides)},
-        "gridPos": {"h": at.h, "w": at.w, "x": at.x, "y": at.y},
-        "id": panel_id,
+        "gridPos": {"h": head.at.h, "w": head.at.w, "x": head.at.x, "y": head.at.y},
+        "id": head.id,
         "options": options,
-        "targets": list(targets),
-        "title": title,
+        "targets": [head.target],
+        "title": head.title,
         "type": kind,
     }

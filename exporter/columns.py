@@ -19,8 +19,9 @@ from exporter.times import Times
 
 # PostgreSQL refuses index entries over 2704 bytes; these are indexed, together with a time.
 _INDEXED_BYTES = {"actor_id": 1024, "target_id": 1024, "target_type": 256}
-_PLAIN = ("action", "actor_id", "actor_name", "actor_email", "on_behalf_of", "target_type", "target_id", "target_name")
-_PLAIN += ("service", "environment", "tenant", "session_id", "user_agent", "message")
+_WHO = ("actor_id", "actor_name", "actor_email", "on_behalf_of")
+_WHAT = ("action", "target_type", "target_id", "target_name", "message")
+_PLAIN = (*_WHO, *_WHAT, "service", "environment", "tenant", "session_id", "user_agent")
 _OUTCOMES = {
     word: outcome
     for outcome, words in {

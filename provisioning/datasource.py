@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from provisioning.models import Datasource, DatabasePassword, DatasourceFile, PostgresSettings
+from provisioning.models import DatabasePassword, Datasource, DatasourceFile, PostgresSettings
 from provisioning.options import ProvisioningOptions
 from provisioning.yaml_file import literal
 
 
 def datasource_file(options: ProvisioningOptions) -> DatasourceFile:
     """PostgreSQL, as the reader. Raises pydantic.ValidationError for a value that Grafana can't use."""
-    settings = PostgresSettings.model_validate(
-        {"database": literal(options.database_name), "sslmode": options.sslmode}
-    )
+    settings = PostgresSettings.model_validate({"database": literal(options.database_name), "sslmode": options.sslmode})
     password = None
     if options.password_variable is not None:
         password = DatabasePassword(password=f"${options.password_variable}")

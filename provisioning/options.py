@@ -19,7 +19,7 @@ class ProvisioningOptions:
     database_name: str
     database_user: str = "auditgraf_reader"
     sslmode: str = "disable"
-    password_variable: str | None = "AUDITGRAF_READER_PASSWORD"
+    password_variable: str | None = "AUDITGRAF_READER_PASSWORD"  # noqa: S105 the name, no password
     datasource_name: str = "Audit"
     folder: str = "Audit"
     folder_uid: str = "auditgraf"

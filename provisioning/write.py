@@ -67,7 +67,7 @@ def _files(out: Path, options: ProvisioningOptions) -> dict[str, bytes]:
 def _exchange(out: Path, files: Mapping[str, bytes]) -> None:
     """Puts the files in place of those of the last call; puts the old ones back where that fails half-way."""
     new = {name: content for name, content in files.items() if _content(out / name) != content}
-    gone = [name for name in _ours(out) if name not in files and (out / name).exists()]
+    gone = [name for name in _ours(out) if name not in files and (out / name).is_file()]
     if not new and not gone:
         return
     # Within `out`, which may be a mount of its own: a rename can't cross file systems.
@@ -80,7 +80,7 @@ def _exchange(out: Path, files: Mapping[str, bytes]) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         for name in (*new, *gone):
-            if (out / name).exists():
+            if (out / name).is_file():
                 (staging / "old" / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(out / name, staging / "old" / name)
                 saved.append(name)

@@ -71,7 +71,6 @@ def support(draw: Random) -> Story:
         "impersonation.started",
         f"{person.full_name} acts as {customer.full_name} ({reason})",
         target=user_target(customer),
-        verb="EXECUTE",
         more=behalf | {"reason": reason},
     )
     visit.tell(
@@ -91,7 +90,6 @@ def support(draw: Random) -> Story:
         "impersonation.ended",
         f"{person.full_name} no longer acts as {customer.full_name}",
         target=user_target(customer),
-        verb="EXECUTE",
         more=behalf,
     )
     return visit.story()
@@ -117,7 +115,6 @@ def _grant(visit: Visit) -> None:
         f"Role {role} was {'granted to' if granted else 'revoked from'} {person.full_name}",
         target=user_target(person),
         changes={"roles": {"added": [role] if granted else [], "removed": [] if granted else [role]}},
-        verb="UPDATE",
     )
 
 
@@ -128,7 +125,6 @@ def _secret(visit: Visit) -> None:
         "secret.viewed",
         f"Secret {secret} of {namespace} was shown",
         target=Target("k8s.secret", f"{namespace}/{secret}", secret),
-        verb="READ",
     )
 
 
@@ -145,7 +141,6 @@ def configure(visit: Visit) -> None:
             "log_level": {"before": "info", "after": visit.draw.choice(["debug", "warning"])},
             "gateway_key": {"changed": True},
         },
-        verb="UPDATE",
     )
 
 
@@ -156,7 +151,6 @@ def _token(visit: Visit) -> None:
         "api_token.created",
         "An API token was created",
         target=Target("api_token", token, visit.draw.choice(["ci", "reporting", "laptop"])),
-        verb="CREATE",
         more={"token.expires_in_days": visit.draw.choice([7, 30, 90])},
     )
 
@@ -169,6 +163,5 @@ def _denied(visit: Visit) -> None:
         f"Policy no-exec refused a shell in {namespace}",
         target=Target("k8s.pod", f"{namespace}/worker-{visit.draw.randrange(9)}"),
         error="forbidden",
-        verb="EXECUTE",
         more={"policy.name": "no-exec"},
     )

@@ -109,7 +109,6 @@ class Visit:
         changes: Mapping[str, AnyValue] | None = None,
         request: Request | None = None,
         error: str | None = None,
-        verb: str = "EXECUTE",
         severity: Severity | None = None,
         login: str | None = None,
         more: Mapping[str, AnyValue] | None = None,
@@ -120,7 +119,10 @@ class Visit:
         if request is not None:
             attributes |= _request(dialect, request)
         if dialect == "draft":
-            attributes |= self._draft(verb, error)
+            attributes |= self._draft(error)
+        elif error is None:
+            # A failure is told by error.type; only success has to be said.
+            attributes["event.outcome"] = "success"
         if target is not None:
             attributes |= {"audit.target.type": target.type, "audit.target.id": target.id}
             if target.name is not None:
@@ -184,11 +186,10 @@ class Visit:
             "user_agent.original": agent,
         }
 
-    def _draft(self, verb: str, error: str | None) -> Attributes:
+    def _draft(self, error: str | None) -> Attributes:
         return {
             "audit.record.id": str(UUID(int=self.draw.getrandbits(128), version=4)),
             "audit.schema.version": "1.0.0",
-            "audit.action": verb,
             "audit.outcome": "success" if error is None else "failure",
         }
 

@@ -117,9 +117,7 @@ class HttpReceiver:
             if missing is None:
                 return _Answer(200, b'{"ready":true}', JSON)
             return _refuse(503, unavailable(missing), JSON)
-        raise _RefusedError(
-            404, refusal(code_pb2.NOT_FOUND, f"{path}: only logs are taken, at POST /v1/logs")
-        )
+        raise _RefusedError(404, refusal(code_pb2.NOT_FOUND, f"{path}: only logs are taken, at POST /v1/logs"))
 
     async def _export(self, headers: Headers, receive: Receive) -> _Answer:
         media_type = _media_type(headers)

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import httptools
 import uvicorn
 from google.rpc import code_pb2
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -19,6 +20,8 @@ Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 # httptools has no limit of its own. Tokens and baggage fit well; other servers stop at 8 to 64 KiB.
 _LONGEST_HEAD = 64 << 10
+_LINGER = 5.0  # seconds
+_OFFER = {b"upgrade", b"http2-settings"}
 
 
 class HttpServer:
@@ -80,32 +83,77 @@ def _bind(listen: str) -> socket.socket:
 
 
 class _Protocol(HttpToolsProtocol):
-    """uvicorn's protocol, with a limit on the head, and refusals that an OTLP sender can read."""
+    """uvicorn's protocol, with a limit on the head, refusals that an OTLP sender can read, and no upgrades.
 
+    Java's HTTP client offers an upgrade to HTTP/2 with its first request. httptools takes the offer as accepted
+    and what follows the head as another protocol: the request would be taken, and answered 200, without its body.
+    """
+
+    _heads = 0
     _head_bytes = 0
-    _in_head = True
+    _in_head = False
+    _offered = False
+    _refused = False
 
     def on_message_begin(self) -> None:
+        self._heads += 1
         self._head_bytes = 0
         self._in_head = True
+        self._offered = False
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        super().on_headers_complete()
+        self._offered = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+        if not self._offered:
+            super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        if not self._offered:
+            super().on_message_complete()
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self._in_head and not self.transport.is_closing():
+        if self._refused:
+            return
+        heads = self._heads
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._offered:
+                self._start_again_without_the_offer(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self.send_400_response("")
+        if self._in_head and self._heads == heads:  # else the data began with something else
             self._head_bytes += len(data)
             if self._head_bytes > _LONGEST_HEAD:
                 self._refuse(431, f"the request's head is longer than {_LONGEST_HEAD} bytes")
+
+    def _start_again_without_the_offer(self, rest: bytes) -> None:
+        lines = [b"%b %b HTTP/1.1" % (self.parser.get_method(), self.url)]
+        for name, value in self.headers:
+            if name == b"connection":
+                kept = [token for token in value.split(b",") if token.strip().lower() not in _OFFER]
+                lines.append(name + b": " + b",".join(kept))
+            elif name not in _OFFER:
+                lines.append(name + b": " + value)
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
+        self.data_received(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
 
     def send_400_response(self, msg: str) -> None:
         """What uvicorn calls for bytes that are no HTTP."""
         self._refuse(400, "these bytes are no HTTP/1.1 request; for OTLP/gRPC, use the gRPC port")
 
     def _refuse(self, code: int, message: str) -> None:
+        self._refused = True
+        if self.cycle is not None and not self.cycle.response_complete:
+            if self.pipeline or not self.cycle.more_body:
+                # The sender would take this for the answer to a request before it, which is under way.
+                self.transport.close()
+                return
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         body = to_json(refusal(code_pb2.INVALID_ARGUMENT, message).status)
         headers = [
             *self.server_state.default_headers,
@@ -115,4 +163,7 @@ class _Protocol(HttpToolsProtocol):
         ]
         lines = b"".join(b"%s: %s\r\n" % header for header in headers)
         self.transport.write(STATUS_LINE[code] + lines + b"\r\n" + body)
-        self.transport.close()
+        # Closed at once, with bytes unread, the sender's system would discard the answer.
+        self.transport.write_eof()
+        self._unset_keepalive_if_required()
+        self.timeout_keep_alive_task = self.loop.call_later(_LINGER, self.timeout_keep_alive_handler)

@@ -1,8 +1,9 @@
 -- The newest events, newest first. Parameters: the filters.
--- Columns: event_id, actor_key (for links), Time, slot (the action's colour), Action, Outcome, Actor, Target, Service,
+-- Columns: event_id, actor_key, target_key (for links), Time, slot (the action's colour), Action, Outcome, Actor, Target, Service,
 -- Place, Address, Message.
 SELECT id::text AS event_id,
        {{actor_key}} AS actor_key,
+       {{target_key}} AS target_key,
        occurred_at AS "Time",
        {{slot newest.action}} AS slot,
        action AS "Action",

@@ -69,8 +69,12 @@ class Mapper:
             keys=keys,
             key=records.attributes.key,
         )
-        for rule, holds in self._holding(picker):
+        holding = self._holding(picker)
+        for rule, holds in holding:
             _apply(rule, holds, mapped, picker)
+        # Later rules win here too: theirs is the first default that an empty column gets.
+        for rule, holds in reversed(holding):
+            _fill(rule, holds, mapped)
         self._keep_what_no_column_took(mapped, records)
         return mapped
 
@@ -139,9 +143,6 @@ def _apply(rule: Rule, holds: np.ndarray, mapped: Mapped, picker: Picker) -> Non
     count = len(holds)
     for name, value in rule.set_columns.items():
         _column(mapped, name, count).replace(holds, _constant(value, count))
-    for name, value in rule.defaults.items():
-        column = _column(mapped, name, count)
-        column.replace(holds & column.values.is_null().to_numpy(), _constant(value, count))
     for name, source in rule.copies.items():
         copied = picker.column((source,))
         column = _column(mapped, name, count)
@@ -163,6 +164,12 @@ def _apply(rule: Rule, holds: np.ndarray, mapped: Mapped, picker: Picker) -> Non
         mapped.audit |= holds
     if rule.audit is not None:
         mapped.audit = np.where(holds, rule.audit, mapped.audit)
+
+
+def _fill(rule: Rule, holds: np.ndarray, mapped: Mapped) -> None:
+    for name, value in rule.defaults.items():
+        column = _column(mapped, name, len(holds))
+        column.replace(holds & column.values.is_null().to_numpy(), _constant(value, len(holds)))
 
 
 def _column(mapped: Mapped, name: str, count: int) -> Column:

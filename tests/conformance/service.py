@@ -30,8 +30,7 @@ class RecordingSink:
         self.payloads: list[bytes] = []
         self.attempts = 0
         self.failures: deque[BaseException] = deque()
-        self._open = threading.Event()
-        self._open.set()
+        self._held: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] | None = None
         self._changed = threading.Condition()
 
     async def submit(self, payload: bytes) -> None:
@@ -47,8 +46,13 @@ class RecordingSink:
         await asyncio.shield(asyncio.ensure_future(self._commit(payload)))
 
     async def _commit(self, payload: bytes) -> None:
-        if not self._open.is_set():
-            await asyncio.to_thread(self._open.wait)
+        released = asyncio.Event()
+        with self._changed:
+            if self._held is None:
+                released.set()
+            else:
+                self._held.append((asyncio.get_running_loop(), released))
+        await released.wait()
         with self._changed:
             self.payloads.append(payload)
             self._changed.notify_all()
@@ -56,11 +60,15 @@ class RecordingSink:
     @contextmanager
     def holding(self) -> Iterator[None]:
         """No commit finishes within the block."""
-        self._open.clear()
+        with self._changed:
+            held = self._held = []
         try:
             yield
         finally:
-            self._open.set()
+            with self._changed:
+                self._held = None
+            for loop, released in held:
+                loop.call_soon_threadsafe(released.set)
 
     def wait_for_attempts(self, count: int) -> None:
         with self._changed:

@@ -12,19 +12,16 @@ import grpc
 import pytest
 from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 from google.rpc.status_pb2 import Status
-from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
-    ExportLogsServiceRequest,
     ExportLogsServiceResponse,
 )
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2_grpc import LogsServiceStub
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
-from opentelemetry.sdk._logs.export import LogRecordExportResult
 
 from collector.receivers.grpc import METHOD, GrpcReceiver
 from exporter.errors import ConfigError, RejectedRequestError, StoreUnavailableError
-from tests.conformance.samples import assert_is_what_the_sdk_sent, of_size, one_record, sdk_records
+from tests.conformance.samples import of_size, one_record
 from tests.conformance.serve import serving_process
 from tests.conformance.service import LIMIT, WAIT, Service, serving
 
@@ -298,46 +295,3 @@ def test_a_taken_port_is_named_with_the_remedy(service: Service) -> None:
     second = GrpcReceiver(service.sink, listen=f"127.0.0.1:{service.grpc_port}", max_request_bytes=LIMIT)
     with pytest.raises(ConfigError, match=rf"grpc\.listen: 127\.0\.0\.1:{service.grpc_port} .*AUDITGRAF_GRPC_LISTEN"):
         service.run(second.start())
-
-
-@pytest.mark.parametrize("compression", COMPRESSIONS)
-def test_the_python_sdk_exports(service: Service, compression: grpc.Compression) -> None:
-    """G1, G2 with the real exporter."""
-    exporter = sdk_exporter(service, compression)
-    assert exporter.export(sdk_records(20)) is LogRecordExportResult.SUCCESS
-    exporter.shutdown()
-    [request] = service.sink.requests
-    assert_is_what_the_sdk_sent(request, 20)
-
-
-def test_the_python_sdk_retries_until_the_store_is_back(service: Service) -> None:
-    """G8 with the real exporter."""
-    service.sink.failures.extend(StoreUnavailableError("PostgreSQL is away", retry_after=0.05) for _ in range(3))
-    exporter = sdk_exporter(service)
-    assert exporter.export(sdk_records(1)) is LogRecordExportResult.SUCCESS
-    exporter.shutdown()
-    assert service.sink.attempts == 4
-    assert len(service.sink.payloads) == 1
-
-
-def test_the_python_sdk_does_not_repeat_a_refused_request(service: Service) -> None:
-    """G7 with the real exporter."""
-    service.sink.failures.append(RejectedRequestError("no rule matches"))
-    exporter = sdk_exporter(service)
-    assert exporter.export(sdk_records(1)) is LogRecordExportResult.FAILURE
-    exporter.shutdown()
-    assert service.sink.attempts == 1
-
-
-def sdk_exporter(service: Service, compression: grpc.Compression = grpc.Compression.NoCompression) -> OTLPLogExporter:
-    return OTLPLogExporter(
-        endpoint=f"http://127.0.0.1:{service.grpc_port}", insecure=True, timeout=WAIT, compression=compression
-    )
-
-
-def test_an_sdk_request_is_what_this_test_calls_well_formed(service: Service) -> None:
-    exporter = sdk_exporter(service)
-    exporter.export(sdk_records(2))
-    exporter.shutdown()
-    request = ExportLogsServiceRequest.FromString(service.sink.payloads[0])
-    assert request.SerializeToString() == service.sink.payloads[0]

@@ -1,9 +1,12 @@
-"""HTTP below the request: limits, connections that misbehave, CORS, start and stop."""
+"""HTTP below the request: limits, connections that misbehave, start and stop."""
 
 from __future__ import annotations
 
 import gzip
+import re
+import socket
 import zlib
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -22,9 +25,16 @@ SMALL = 1 << 20
 
 def bomb(size: int, encoding: str) -> bytes:
     """`size` zero bytes, deflated without ever being in memory at once."""
-    packer = zlib.compressobj(9, wbits=31 if encoding == "gzip" else 15)
+    packer = zlib.compressobj(1, wbits=31 if encoding == "gzip" else 15)
     pieces = [packer.compress(bytes(1 << 20)) for _ in range(size >> 20)]
     return b"".join([*pieces, packer.flush()])
+
+
+COMPRESS: dict[str, Callable[[bytes], bytes]] = {
+    "identity": bytes,
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+}
 
 
 def post(body: bytes) -> bytes:
@@ -35,14 +45,13 @@ def post(body: bytes) -> bytes:
 @pytest.mark.parametrize("encoding", ["identity", "gzip", "deflate"])
 def test_a_body_over_the_limit_is_413(encoding: str, content_type: str) -> None:
     """H10."""
-    compress = {"identity": bytes, "gzip": gzip.compress, "deflate": zlib.compress}[encoding]
     with serving(limit=SMALL) as service:
-        body = compress(of_size(SMALL + 1))
+        body = COMPRESS[encoding](of_size(SMALL + 1))
         reply = call(service.http_port, body, content_type, headers={"Content-Encoding": encoding})
         assert reply.code == 413
         assert "max_request_bytes" in reply.status.message
         assert service.sink.attempts == 0
-        body = compress(of_size(SMALL))
+        body = COMPRESS[encoding](of_size(SMALL))
         assert call(service.http_port, body, PROTOBUF, headers={"Content-Encoding": encoding}).code == 200
 
 
@@ -69,12 +78,11 @@ def test_chunks_within_the_limit_are_joined(service: Service) -> None:
     assert service.sink.payloads == [payload]
 
 
-@pytest.mark.parametrize("content_type", [PROTOBUF, JSON])
-@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+@pytest.mark.parametrize(("encoding", "content_type"), [("gzip", PROTOBUF), ("deflate", JSON)])
 def test_a_bomb_takes_no_memory(encoding: str, content_type: str) -> None:
     """H10."""
     limit, allowed = 4 << 20, 32 << 20
-    body = bomb(1 << 30, encoding)
+    body = bomb(256 << 20, encoding)
     assert len(body) < limit
     with serving_process(limit) as process:
         headers = {"Content-Encoding": encoding}
@@ -110,14 +118,41 @@ def test_requests_sent_at_once_are_answered_in_turn(service: Service) -> None:
     """H18: pipelining."""
     with connect(service.http_port) as connection:
         connection.sendall(post(RECORD) + post(b"\xff") + post(RECORD))
-        assert [read_reply(connection).code for _ in range(3)] == [200, 400, 200]
+        received = b""
+        while received.count(b"HTTP/1.1 ") < 3:
+            received += connection.recv(1 << 16)
+    assert re.findall(rb"HTTP/1.1 (\d+)", received) == [b"200", b"400", b"200"]
 
 
-def test_an_offer_to_upgrade_to_http_2_is_ignored(service: Service) -> None:
-    """H18: Java's HTTP client makes this offer with its first request."""
-    offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n"
+def test_a_body_before_a_head_does_not_count_as_head(service: Service) -> None:
+    """H18."""
+    large = of_size(200_000)
     with connect(service.http_port) as connection:
-        connection.sendall(HEAD + offer + b"Content-Length: %d\r\n\r\n" % len(RECORD) + RECORD)
+        connection.sendall(post(large) + HEAD[:20])
+        service.sink.wait_for_payloads(1)
+        connection.sendall(post(RECORD)[20:])
+        service.sink.wait_for_payloads(2)
+    assert service.sink.payloads == [large, RECORD]
+
+
+OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n"
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"Content-Length: %d\r\n\r\n" % len(RECORD) + RECORD,
+        b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(RECORD), RECORD),
+    ],
+)
+@pytest.mark.parametrize("cut", [1, len(HEAD), len(HEAD + OFFER) + 30, len(HEAD + OFFER) + 60])
+def test_an_offer_to_upgrade_to_http_2_is_ignored(service: Service, rest: bytes, cut: int) -> None:
+    """H18: Java's HTTP client makes this offer with its first request; nothing of it may be lost."""
+    request = HEAD + OFFER + rest
+    with connect(service.http_port) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.sendall(request[:cut])
+        connection.sendall(request[cut:])
         assert read_reply(connection).code == 200
         connection.sendall(post(RECORD))
         assert read_reply(connection).code == 200
@@ -134,6 +169,31 @@ def test_what_is_no_http_1_is_answered_with_a_status(service: Service, sent: byt
         reply = read_reply(connection)
     assert (reply.code, reply.headers["connection"]) == (400, "close")
     assert "no HTTP/1.1" in reply.status.message
+
+
+def test_chunks_that_are_none_are_400(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    """H11, H12."""
+    with connect(service.http_port) as connection:
+        connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nno length\r\n")
+        reply = read_reply(connection)
+    assert (reply.code, reply.headers["connection"]) == (400, "close")
+    assert reply.status.message
+    assert service.sink.attempts == 0
+    assert not caplog.records
+
+
+def test_rubbish_after_a_request_is_not_taken_for_its_answer(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    """G12, H18: a sender must not take a 400 for the answer to what is being committed."""
+    with service.sink.holding(), connect(service.http_port) as connection:
+        connection.sendall(post(RECORD))
+        service.sink.wait_for_attempts(1)
+        connection.sendall(b"rubbish\r\n\r\n")
+        assert connection.recv(100) == b""
+    service.sink.wait_for_payloads(1)
+    assert call(service.http_port, RECORD).code == 200
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("line", [b"X-Long: " + b"a" * 400_000, b"X-Many: a\r\n" * 40_000])
@@ -218,7 +278,7 @@ def test_what_outlasts_the_grace_is_told_to_retry() -> None:
         service.sink.wait_for_payloads(1)
 
 
-@pytest.mark.parametrize("listen", ["[::1]:0", "localhost:0"])
+@pytest.mark.parametrize("listen", ["[::1]:0", "[::]:0", "localhost:0", "0.0.0.0:0"])
 def test_listens_on_names_and_ipv6(listen: str) -> None:
     with serving(listen=listen) as service:
         assert service.http_port > 0
@@ -236,66 +296,3 @@ def test_an_address_that_cannot_be_had_is_named_with_the_remedy(service: Service
         service.run(second.start())
     assert f"http.listen: {address} can't be had" in str(caught.value)
     assert "AUDITGRAF_HTTP_LISTEN" in str(caught.value)
-
-
-ORIGINS = ("https://app.example.com", "https://*.example.org", "http://localhost:*")
-
-
-def preflight(service: Service, origin: str) -> Reply:
-    headers = {
-        "Origin": origin,
-        "Access-Control-Request-Method": "POST",
-        "Access-Control-Request-Headers": "content-type,x-tenant",
-    }
-    return call(service.http_port, method="OPTIONS", content_type=None, headers=headers)
-
-
-@pytest.mark.parametrize("origin", ["https://app.example.com", "https://a.b.example.org", "http://localhost:8080"])
-def test_pages_of_allowed_origins_may_send(origin: str) -> None:
-    """H16."""
-    with serving(origins=ORIGINS) as service:
-        asked = preflight(service, origin)
-        assert (asked.code, asked.body) == (204, b"")
-        assert asked.headers["access-control-allow-origin"] == origin
-        assert asked.headers["access-control-allow-methods"] == "POST"
-        assert asked.headers["access-control-allow-headers"] == "content-type,x-tenant"
-        assert asked.headers["vary"] == "Origin"
-        sent = call(service.http_port, b"[", JSON, headers={"Origin": origin})
-        assert (sent.code, sent.headers["access-control-allow-origin"]) == (400, origin)
-
-
-@pytest.mark.parametrize(
-    "origin",
-    [
-        "https://example.org",
-        "http://app.example.com",
-        "https://app.example.com.evil.net",
-        "https://evil.net/.example.org",
-        "https://app-example.com",
-        "null",
-        "",
-    ],
-)
-def test_pages_of_other_origins_may_not(origin: str) -> None:
-    """H16."""
-    with serving(origins=ORIGINS) as service:
-        asked = preflight(service, origin)
-        assert asked.code == 403
-        assert "cors_allowed_origins" in asked.status.message
-        assert "access-control-allow-origin" not in asked.headers
-        sent = call(service.http_port, RECORD, headers={"Origin": origin})
-        assert "access-control-allow-origin" not in sent.headers
-
-
-def test_a_lone_star_allows_every_origin() -> None:
-    """H16."""
-    with serving(origins=("*",)) as service:
-        assert preflight(service, "https://any.example").code == 204
-
-
-def test_no_origin_is_allowed_by_default(service: Service) -> None:
-    """H16."""
-    assert preflight(service, "https://app.example.com").code == 405
-    sent = call(service.http_port, RECORD, headers={"Origin": "https://app.example.com"})
-    assert sent.code == 200
-    assert not [name for name in sent.headers if name.startswith("access-control")]

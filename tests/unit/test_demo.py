@@ -236,6 +236,21 @@ def test_the_parts_of_a_story_happen_in_their_order() -> None:
     assert ended
 
 
+def test_impersonation_names_the_user_acted_for_in_every_service() -> None:
+    customers = {person.name for person in people() if person.role == "customer"}
+    acts = [e for e in islice(stream(2), 4000) if e.name and e.name.startswith(("impersonation.", "order.refunded"))]
+    assert {event.service for event in acts} == {"platform-console", "shop"}
+    assert all(event.attributes["audit.on_behalf_of"] in customers for event in acts)
+
+
+def test_the_platform_speaks_the_audit_draft_with_all_that_it_demands() -> None:
+    spoken = [event for event in islice(stream(2), 4000) if event.service == "platform-console"]
+    demanded = {"audit.record.id", "audit.actor.id", "audit.actor.type", "audit.action", "audit.outcome"}
+    assert all(demanded <= event.attributes.keys() for event in spoken)
+    assert len({event.attributes["audit.record.id"] for event in spoken}) == len(spoken) > 100
+    assert {event.attributes["audit.outcome"] for event in spoken} == {"success", "failure"}
+
+
 def test_an_attack_is_many_failures_from_one_far_address() -> None:
     failures = Counter(
         event.attributes["client.address"] for event in islice(stream(1), 6000) if event.name == "user.login_failed"

@@ -89,6 +89,20 @@ def test_neighbours_with_records_narrower_than_a_24_keep_their_own(tmp_path: Pat
     assert cities == ["West", "East", None]
 
 
+def test_neighbouring_networks_keep_their_own_in_either_version(tmp_path: Path) -> None:
+    records = {"81.2.69.0/24": "a", "81.2.70.0/24": "b", "2001:630:1::/48": "c", "2001:630:2::/47": "d"}
+    named = {network: {"city": city} for network, city in records.items()}
+    geo = GeoIp(write(tmp_path / "c.mmdb", "city", named), None)
+    addresses = ["81.2.69.1", "81.2.70.1", "81.2.71.1", "2001:630:1::1", "2001:630:2::1", "2001:630:4::1"]
+    assert [place and place.city for place in geo.lookup(addresses)] == ["a", "b", None, "c", "d", None]
+
+
+def test_either_file_is_enough(tmp_path: Path) -> None:
+    record = {"autonomous_system_number": 20712, "autonomous_system_organization": "A&A"}
+    asn = write(tmp_path / "a.mmdb", "GeoLite2-ASN", {"81.2.64.0/18": record})
+    assert one(GeoIp(None, asn), "81.2.69.7") == Place(None, None, None, None, 20712, "A&A")
+
+
 def test_a_mapped_address_has_the_place_of_its_ipv4_address(tmp_path: Path) -> None:
     city = write(tmp_path / "c.mmdb", "GeoLite2-City", {"81.2.69.0/24": LONDON}, version=4)
     geo = GeoIp(city, None)

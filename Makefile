@@ -1,0 +1,53 @@
+# Two commands are enough on a fresh machine with Python 3.11 or newer: `make up` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Tests run side by side on as many processes as there are processors.
+JOBS ?= auto
+
+.PHONY: help install up test test-grafana lint bench dashboards lock clean
+
+help: ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## Everything, locked, in a .venv of its own
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+		{ echo "no virtual environment can be made; on Debian: apt install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+up: install ## PostgreSQL, collector, demo events, and Grafana where one is installed; Ctrl-C stops all
+	@$(BIN)/auditgraf up --demo
+
+test: install ## All tests but those that need a Grafana
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not grafana"
+
+test-grafana: install ## The tests with a real Grafana: GRAFANA_HOME=/path make test-grafana
+	$(BIN)/python -m pytest -m grafana
+
+lint: install ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: install ## Ingest end to end, next to its limit; figures in build/bench/ingest.json
+	$(BIN)/python -m tests.benchmarks.ingest
+
+dashboards: install ## Render the dashboards again that are committed under dashboards/json
+	$(BIN)/python -m dashboards.build
+
+lock: ## Lock the dependencies again, newest allowed versions (needs pip-tools in .venv)
+	$(BIN)/python -m piptools compile $(LOCK) --output-file requirements/run.txt pyproject.toml
+	$(BIN)/python -m piptools compile $(LOCK) --all-extras --output-file requirements/dev.txt pyproject.toml requirements/dev.in
+
+LOCK := --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
+clean: ## Remove what was built and installed; .auditgraf (your data) stays
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

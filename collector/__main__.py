@@ -1,0 +1,5 @@
+"""`python -m collector` is `auditgraf`."""
+
+from collector.cli import main
+
+main()

@@ -1,0 +1,111 @@
+"""One event as a line: for people, or as JSON. Nothing an event says reaches the terminal raw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import orjson
+from rich.cells import cell_len, set_cell_size
+from rich.text import Text
+
+from collector.printable import printable, printable_json
+
+Event = Mapping[str, Any]
+
+_MARKS = {"success": "✓", "failure": "✗", "unknown": "·"}
+_ASCII_MARKS = {"success": "+", "failure": "x", "unknown": "-"}
+_COLOURS = {"success": "green", "failure": "red"}
+_JSON_COLUMNS = ("changes", "attributes")
+# OpenTelemetry's ERROR and FATAL.
+_SEVERE = 17
+# Cells that a field takes of a terminal's line at most, so that a long one leaves room for the others.
+_WIDEST = {"service": 20, "action": 28, "actor": 32, "target": 40, "place": 48}
+# These stand below each other; as wide as the widest seen so far.
+_ALIGNED = ("service", "action", "actor")
+
+
+class LineRenderer:
+    """Renders events for people. Remembers how wide columns have become, so that they line up."""
+
+    def __init__(self, *, ascii_only: bool = False) -> None:
+        self._marks = _ASCII_MARKS if ascii_only else _MARKS
+        self._widths = dict.fromkeys(_ALIGNED, 0)
+
+    def line(self, event: Event, *, width: int | None, today: datetime) -> Text:
+        """The event as one line of at most `width` cells, the message last and the first to be shortened.
+
+        With `width` None (no terminal) nothing is shortened and the time is in full; otherwise the date is left out
+        on events of `today`. Times are in the time zone of `today`.
+        """
+        outcome = str(event["outcome"])
+        colour = _COLOURS.get(outcome, "dim")
+        # No cell is made of more than a few characters: what can't be seen need not be looked at.
+        fields = _fields(event, longest=None if width is None else 8 * width)
+        line = Text(style="bold" if event["severity"] >= _SEVERE else "", no_wrap=True, end="")
+        line.append(_time(event["occurred_at"], today, full=width is None), "dim")
+        line.append(f" {self._marks.get(outcome, '?')} ", colour)
+        for name, whole in fields.items():
+            text, padding = self._fitted(name, whole) if width is not None else (whole, 0)
+            if text:
+                line.append(text, _style(name, outcome, colour))
+                padding += 2
+            line.append(" " * padding)
+        line.rstrip()
+        if width is not None:
+            line.truncate(width, overflow="ellipsis")
+        return line
+
+    def _fitted(self, name: str, text: str) -> tuple[str, int]:
+        """The text within its column, and how many cells are missing to the column's width."""
+        length = cell_len(text)
+        if length > _WIDEST.get(name, length):
+            text, length = set_cell_size(text, _WIDEST[name] - 1).rstrip() + "…", _WIDEST[name]
+        if name not in self._widths:
+            return text, 0
+        self._widths[name] = max(self._widths[name], length)
+        gap = 0 if text or not self._widths[name] else 2
+        return text, self._widths[name] - cell_len(text) + gap
+
+
+def json_line(event: Event) -> str:
+    """The event as one line of JSON: keys as the columns of audit.events, times in ISO 8601."""
+    values = {name: value for name, value in event.items() if name not in _JSON_COLUMNS}
+    # As PostgreSQL renders them: numbers of any length stay what they are.
+    nested = {name: None if event[name] is None else orjson.Fragment(event[name]) for name in _JSON_COLUMNS}
+    flags = values.pop("flags")
+    return printable_json(orjson.dumps({**values, **nested, "flags": flags}).decode())
+
+
+def _time(moment: datetime, today: datetime, *, full: bool) -> str:
+    local = moment.astimezone(today.tzinfo)
+    if full:
+        return local.isoformat(" ", "milliseconds")
+    return local.strftime("%H:%M:%S" if local.date() == today.date() else "%Y-%m-%d %H:%M:%S")
+
+
+def _fields(event: Event, *, longest: int | None) -> dict[str, str]:
+    actor = event["actor_name"] or event["actor_email"] or event["actor_id"] or ""
+    behalf = event["on_behalf_of"]
+    target = _joined(event["target_type"], event["target_name"] or event["target_id"])
+    town = ", ".join(part for part in (event["city"], event["country"]) if part)
+    texts = {
+        "service": event["service"],
+        "action": event["action"] or event["severity_text"],
+        "actor": f"{actor} (for {behalf})".strip() if behalf else actor,
+        "target": target,
+        "place": _joined(town, event["client_ip"] or event["client_address"]),
+        "message": event["message"],
+    }
+    return {name: printable((text or "")[:longest]) for name, text in texts.items()}
+
+
+def _joined(*parts: str | None) -> str:
+    return " ".join(part for part in parts if part)
+
+
+def _style(name: str, outcome: str, colour: str) -> str:
+    if name == "action" or (name == "message" and outcome == "failure"):
+        return colour
+    return "dim" if name == "place" else ""

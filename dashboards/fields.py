@@ -1,0 +1,79 @@
+"""Overrides: what differs for one column or series of a panel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dashboards import colours
+from dashboards.options import DashboardOptions
+
+Json = dict[str, Any]
+
+
+def override(column: str, **properties: Any) -> Json:
+    """What differs for one column or series, by name. `__` in a property stands for its dot."""
+    return _override({"id": "byName", "options": column}, properties)
+
+
+def _override(matcher: Json, properties: Json) -> Json:
+    values = [{"id": name.replace("__", "."), "value": value} for name, value in properties.items()]
+    return {"matcher": matcher, "properties": values}
+
+
+def hidden(*columns: str) -> list[Json]:
+    """Columns that only links and colours use. 9.4's table reads `hidden`, newer ones and tooltips `hideFrom`."""
+    everywhere = {"legend": True, "tooltip": True, "viz": True}
+    return [override(column, custom__hidden=True, custom__hideFrom=everywhere) for column in columns]
+
+
+def fixed_colour(column: str, colour: str, **properties: Any) -> Json:
+    """A column or series in one colour."""
+    return override(column, color={"fixedColor": colour, "mode": "fixed"}, **properties)
+
+
+def slot_series(options: DashboardOptions) -> list[Json]:
+    """Colours series by their label `slot`, then names them by their label `action`.
+
+    The order matters: the matcher sees the name with all labels only as long as no other name was given.
+    """
+    coloured = [
+        _override(
+            {"id": "byRegexp", "options": f'/[{{ ]slot="{slot}"[,}}]/'},
+            {"color": {"fixedColor": colour, "mode": "fixed"}},
+        )
+        for slot, colour in colours.palette(options).items()
+    ]
+    named = _override({"id": "byType", "options": "number"}, {"displayName": "${__field.labels.action}"})
+    return [*coloured, named]
+
+
+def slot_dot(options: DashboardOptions) -> Json:
+    """The column `slot`: narrow, with a dot in the action's colour."""
+    return override(
+        "slot",
+        displayName=" ",
+        mappings=colours.slot_mappings(options),
+        custom__displayMode="color-text",
+        custom__width=32,
+        custom__align="center",
+    )
+
+
+def outcome_text() -> Json:
+    """The column `Outcome`: mark, word and colour."""
+    return override(
+        "Outcome",
+        mappings=colours.outcome_mappings(),
+        custom__displayMode="color-text",
+        custom__width=100,
+    )
+
+
+def bar_column(column: str, colour: str) -> Json:
+    """A number column with a bar before it, from 0 to the column's greatest."""
+    return fixed_colour(column, colour, min=0, custom__displayMode="gradient-gauge", custom__width=150)
+
+
+def link(title: str, url: str) -> list[Json]:
+    """The links of a field: one, opened in the same tab."""
+    return [{"targetBlank": False, "title": title, "url": url}]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dashboards import colours
-from dashboards.fields import Json
+from dashboards.fields import Json, numbers
 from dashboards.options import DashboardOptions
 from dashboards.queries import query
 
@@ -147,9 +147,9 @@ def table(
         "color": {"fixedColor": "text", "mode": "fixed"},
         "custom": {"align": "auto", "displayMode": "auto", "inspect": inspect, "minWidth": 60},
         "mappings": [],
-        "unit": "none",
+        "unit": "string",
     }
-    return panel("table", head, options, defaults, overrides)
+    return panel("table", head, options, defaults, [numbers(), *overrides])
 
 
 def logs(head: Head) -> Json:

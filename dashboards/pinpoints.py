@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dashboards import colours, frame
-from dashboards.fields import Json, hidden, override
+from dashboards.fields import Json, hidden, numbers, override
 from dashboards.options import DashboardOptions
 from dashboards.panels import Head, panel
 
@@ -60,9 +60,9 @@ def pinpoints(
         "tooltip": {"mode": "details"},
         "view": {"allLayers": True, "id": "coords", "lat": 20, "lon": 0, "zoom": zoom},
     }
-    defaults = {"color": {"mode": "thresholds"}, "mappings": [], "unit": "none"}
+    defaults = {"color": {"mode": "thresholds"}, "mappings": [], "unit": "string"}
     slot = override("slot", mappings=colours.slot_mappings(options))
-    return panel("geomap", head, map_options, defaults, [slot, *overrides])
+    return panel("geomap", head, map_options, defaults, [numbers(), slot, *overrides])
 
 
 def place_columns() -> list[Json]:

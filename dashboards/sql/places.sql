@@ -1,7 +1,8 @@
 -- Every place of the time range with its number of events and its most frequent action. Parameters: the filters.
 -- Columns: latitude, longitude (degrees, rounded to about a kilometre), size (grows with the square root of the events,
 -- so that the area of a pinpoint stands for them), slot (colour of the most frequent action), Place (the first text: a
--- tooltip of several points names them by it), country_code, city_name (for links), Events, Failures, Actors, Most frequent, Last event.
+-- tooltip of several points names them by it), country_code, city_name (for links), Events, Failures, Actors,
+-- Most frequent, Last event.
 WITH located AS (
     SELECT round(latitude::numeric, 2)::float8 AS latitude, round(longitude::numeric, 2)::float8 AS longitude,
            country, city, coalesce(action, '(none)') AS action, outcome, {{actor_key}} AS actor_key, occurred_at

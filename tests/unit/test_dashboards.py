@@ -115,6 +115,14 @@ def test_panel_asks_the_data_source_of_the_options(dashboard: Json, panel: Json)
 
 
 @each_panel
+def test_texts_that_look_like_numbers_are_shown_as_they_are(dashboard: Json, panel: Json) -> None:
+    """An id "007" or "1e5" is a number to Grafana under any unit but this."""
+    if panel["type"] in {"table", "geomap"}:
+        assert panel["fieldConfig"]["defaults"]["unit"] == "string"
+        assert panel["fieldConfig"]["overrides"][0]["matcher"] == {"id": "byType", "options": "number"}
+
+
+@each_panel
 def test_queries_are_bound_to_the_time_range_or_to_one_event(dashboard: Json, panel: Json) -> None:
     sql = panel["targets"][0]["rawSql"]
     assert "$__timeFilter(occurred_at)" in sql or "audit.event_time(" in sql

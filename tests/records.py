@@ -1,0 +1,130 @@
+"""Log records in few words, and the events that they become."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+import numpy as np
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+
+from exporter.document import loads
+from exporter.enrich.geoip import GeoIp
+from exporter.mapping.compile import Mapper
+from exporter.mapping.rules import Ruleset, load_all, load_rules
+from exporter.otlp.decode import decode
+from exporter.transform import Transform, Transformed, Window
+
+NS = 1_000_000_000
+ARRIVAL_NS = 1_790_000_000 * NS  # 2026-09-21 14:13:20 UTC
+OCCURRED_NS = ARRIVAL_NS - 3600 * NS + 123_456_789
+CLASSES = {"default": timedelta(days=365), "log": timedelta(days=7), "security": timedelta(days=730)}
+
+Pairs = Sequence[tuple[str, Any]]
+
+
+def any_value(value: Any) -> AnyValue:
+    """The AnyValue of plain data: None is the empty one, a dict or a tuple of pairs is a map, a list an array."""
+    match value:
+        case None:
+            return AnyValue()
+        case bool():
+            return AnyValue(bool_value=value)
+        case int():
+            return AnyValue(int_value=value)
+        case float():
+            return AnyValue(double_value=value)
+        case str():
+            return AnyValue(string_value=value)
+        case bytes():
+            return AnyValue(bytes_value=value)
+        case list():
+            return AnyValue(array_value=ArrayValue(values=map(any_value, value)))
+        case dict() | tuple():
+            return AnyValue(kvlist_value=KeyValueList(values=key_values(value)))
+    raise TypeError(f"no AnyValue is a {type(value).__name__}")
+
+
+def key_values(attributes: Mapping[str, Any] | Pairs) -> list[KeyValue]:
+    """Attributes; given as pairs, a key may be there twice."""
+    pairs = attributes.items() if isinstance(attributes, Mapping) else attributes
+    return [KeyValue(key=key, value=any_value(value)) for key, value in pairs]
+
+
+def record(attributes: Mapping[str, Any] | Pairs = (), **fields: Any) -> LogRecord:
+    """A LogRecord with a time in the accepted window; `body` is plain data, the other fields are the message's."""
+    body = fields.pop("body", ...)
+    made = LogRecord(**{"time_unix_nano": OCCURRED_NS} | fields)
+    made.attributes.extend(key_values(attributes))
+    if body is not ...:
+        made.body.CopyFrom(any_value(body))
+    return made
+
+
+def request(
+    *records: LogRecord,
+    resource: Mapping[str, Any] | Pairs = (),
+    scope: str = "",
+) -> ExportLogsServiceRequest:
+    """A request of one resource and one scope."""
+    made = ExportLogsServiceRequest()
+    resource_logs = made.resource_logs.add()
+    resource_logs.resource.attributes.extend(key_values(resource))
+    scope_logs = resource_logs.scope_logs.add()
+    scope_logs.scope.name = scope
+    scope_logs.log_records.extend(records)
+    return made
+
+
+@cache
+def mapper(rules: str = "") -> Mapper:
+    """The default rules, then those of a file with this text."""
+    defaults = load_all((), CLASSES)
+    if not rules:
+        return Mapper(defaults)
+    own = load_rules(loads(rules, "rules.yaml"), CLASSES)
+    fields = dict(defaults.fields)
+    for column, sources in own.fields.items():
+        fields[column] = (*sources, *fields.get(column, ()))
+    return Mapper(Ruleset(fields, (*defaults.rules, *own.rules)))
+
+
+def transform(
+    *requests: ExportLogsServiceRequest,
+    rules: str = "",
+    geo: GeoIp | None = None,
+    unmatched: str = "keep",
+    window: Window | None = None,
+) -> Transformed:
+    """A group of requests, as they come from the wire, to events."""
+    transformation = Transform(mapper(rules), CLASSES, geo=geo, unmatched=unmatched, window=window)
+    decoded = decode([each.SerializeToString() for each in requests])
+    return transformation(decoded, np.arange(1, len(decoded.sources) + 1), ARRIVAL_NS)
+
+
+def events(*requests: ExportLogsServiceRequest, **options: Any) -> list[dict[str, Any]]:
+    """As `transform`; an event is a dict by column, its JSON parsed, its flags a set, its class beside them."""
+    made = transform(*requests, **options).events
+    found = []
+    for row, index in zip(made.frame.to_dicts(), made.retention_class, strict=True):
+        row["attributes"] = json.loads(row["attributes"], parse_constant=_refuse)
+        row["changes"] = json.loads(row["changes"], parse_constant=_refuse) if row["changes"] else None
+        row["flags"] = set(filter(None, re.split("[{},]", row["flags"])))
+        found.append({**row, "retention_class": made.classes[index]})
+    return found
+
+
+def event(made: LogRecord, *, resource: Mapping[str, Any] | Pairs = (), scope: str = "", **options: Any) -> dict[str, Any]:
+    """The event that a record becomes when it comes alone."""
+    [only] = events(request(made, resource=resource, scope=scope), **options)
+    return only
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")

@@ -53,7 +53,7 @@ def _config(context: click.Context) -> Config:
 
 def _environment(context: click.Context) -> Mapping[str, str]:
     """The variables, with the file that --config names, and the database of an `up` that runs in this folder."""
-    from collector.up import running
+    from collector.home import running
 
     given: Path | None = context.find_root().obj
     environment = dict(os.environ) if given is None else {**os.environ, "AUDITGRAF_CONFIG": str(given)}
@@ -90,7 +90,8 @@ def migrate(context: click.Context) -> None:
 @click.pass_context
 def up(context: click.Context, demo: bool, no_grafana: bool, home: Path | None) -> None:
     """Run everything on this machine: PostgreSQL (embedded), collector, Grafana where one is installed."""
-    from collector.up import UpOptions, default_home
+    from collector.home import default_home
+    from collector.up import UpOptions
     from collector.up import up as run
 
     config = _config(context)
@@ -165,3 +166,63 @@ def show_config(context: click.Context, secrets: bool) -> None:
     from collector.config import shown
 
     click.echo(shown(_config(context), secrets=secrets), nl=False)
+
+
+@main.command()
+@click.option("--service", "services", multiple=True, metavar="GLOB", help="Only these services (repeatable).")
+@click.option("--action", "actions", multiple=True, metavar="GLOB", help="Only these actions (repeatable).")
+@click.option("--actor", "actors", multiple=True, metavar="GLOB", help="Only these actors (repeatable).")
+@click.option("--outcome", "outcomes", multiple=True, type=click.Choice(["success", "failure", "unknown"]))
+@click.option("--class", "classes", multiple=True, help="Only these retention classes (repeatable).")
+@click.option("--logs", is_flag=True, help="Plain log records (class log) too.")
+@click.option("--min-severity", default="0", show_default=True, help="A number of OpenTelemetry's, or e.g. WARN.")
+@click.option("--grep", metavar="TEXT", help="Only events that have this text somewhere.")
+@click.option("--last", type=int, default=10, show_default=True, help="Begin with the newest so many.")
+@click.option("--count", type=int, help="End after so many events.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+@click.pass_context
+def tail(
+    context: click.Context,
+    services: tuple[str, ...],
+    actions: tuple[str, ...],
+    actors: tuple[str, ...],
+    outcomes: tuple[str, ...],
+    classes: tuple[str, ...],
+    logs: bool,
+    min_severity: str,
+    grep: str | None,
+    last: int,
+    count: int | None,
+    as_json: bool,
+) -> None:
+    """Show events as they are committed."""
+    from rich.console import Console
+
+    from collector.tail import TailFilter, follow, parse_severity
+
+    chosen = TailFilter(
+        services=services,
+        actions=actions,
+        actors=actors,
+        outcomes=outcomes,
+        classes=classes,
+        logs=logs,
+        min_severity=parse_severity(min_severity),
+        grep=grep,
+    )
+    url = _config(context).reader_url()
+    follow(url, chosen, last=last, count=count, as_json=as_json, console=Console())
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_context
+def doctor(context: click.Context, as_json: bool) -> None:
+    """Say what is configured, what is reachable, what is wrong, and what to do. Exits with 1 where something is."""
+    from rich.console import Console
+
+    from collector.doctor import examine, report
+
+    environment = _environment(context)
+    if not report(examine(_config(context), environment), as_json=as_json, console=Console()):
+        context.exit(1)

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -40,6 +41,8 @@ SECRETS: dict[str, tuple[str, ...]] = {
 ENVIRONMENT_ONLY = ("AUDITGRAF_CONFIG", "AUDITGRAF_HOME", *SECRETS)
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
+# audit.ensure_partitions refuses more than 14 days; one of them is for clocks that differ.
+_FURTHEST_AHEAD = timedelta(days=13)
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([smhdwy])", re.IGNORECASE)
 
 
@@ -53,7 +56,12 @@ def parse_duration(value: object) -> timedelta | None:
     parts = _DURATION.findall(text)
     if not parts or _DURATION.sub("", text).strip():
         raise ValueError(f"{text!r} is no duration; write e.g. 12h, 7d, 8w, 1y or never")
-    return timedelta(seconds=sum(float(number) * _UNITS[unit.lower()] for number, unit in parts))
+    try:
+        # Decimal: a float has no microseconds left after three hundred years.
+        seconds = sum(Decimal(number) * _UNITS[unit.lower()] for number, unit in parts)
+        return timedelta(microseconds=round(seconds * 1_000_000))
+    except (ArithmeticError, ValueError):
+        raise ValueError(f"{text[:40]!r} is too long; write never for what has no end") from None
 
 
 def _listen(value: object) -> str:
@@ -104,6 +112,8 @@ class Limits(Section):
 
     # OTLP 1.11 recommends 64 MiB, inflated.
     max_request_bytes: int = Field(64 << 20, ge=1 << 10, le=1 << 30)
+    # What it may hold at most: a record of two bytes costs as much to store as one of two hundred.
+    max_request_records: int = Field(250_000, ge=1)
     # Bytes of requests waiting for a commit; past that the answer is UNAVAILABLE / 503.
     max_waiting_bytes: int = Field(128 << 20, ge=1 << 20)
 
@@ -113,6 +123,13 @@ class Window(Section):
 
     past: Duration = None  # None: as long as the record's class is kept
     future: Duration = timedelta(days=1)
+
+    @field_validator("future", mode="after")
+    @classmethod
+    def _within_partitions(cls, future: timedelta | None) -> timedelta | None:
+        if future is None or future > _FURTHEST_AHEAD:
+            raise ValueError(f"too far ahead for a partition; write at most {_FURTHEST_AHEAD.days}d")
+        return future
 
 
 class Mapping_(Section):
@@ -224,9 +241,11 @@ def format_duration(span: timedelta | None) -> str:
     """The shortest text that parse_duration reads back."""
     if span is None:
         return "never"
-    seconds = span.total_seconds()
+    seconds, fraction = divmod(span // timedelta(microseconds=1), 1_000_000)
+    if fraction:
+        return f"{seconds}.{fraction:06d}".rstrip("0") + "s"
     unit = next((unit for unit in ("d", "h", "m") if seconds and seconds % _UNITS[unit] == 0), "s")
-    return f"{seconds / _UNITS[unit]:g}{unit}"
+    return f"{seconds // _UNITS[unit]}{unit}"
 
 
 def _plain(value: Any) -> Any:

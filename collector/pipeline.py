@@ -16,22 +16,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from queue import Queue
 
+import numpy as np
+
+from collector.config import Limits
 from exporter.errors import (
     AuditgrafError,
     MalformedRequestError,
     RejectedRequestError,
+    RequestTooLargeError,
     StoreUnavailableError,
 )
 from exporter.events import Events
-from exporter.otlp.decode import Records, decode
+from exporter.identity import Repetitions
+from exporter.otlp.decode import Envelope, open_requests
 from exporter.store.catalogue import Catalogue
 from exporter.store.writer import Writer, Written
-from exporter.transform import Transform, Transformed
+from exporter.transform import Transform
 
 log = logging.getLogger(__name__)
 
 # Measured: larger groups cost more memory and no less time per record (about 11,000 records of 360 bytes).
 GROUP_BYTES = 4 << 20
+_REJECTED = RejectedRequestError("a record is no audit event by any rule, and the collector takes only those")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,16 @@ class Counts:
     dropped: int = 0  # records that `unmatched: drop` left out
     malformed: int = 0  # requests
     rejected: int = 0  # requests that `unmatched: reject` refused
+    too_large: int = 0  # requests
     unavailable: int = 0  # requests
+
+
+_COUNTED: dict[str, type[AuditgrafError]] = {
+    "malformed": MalformedRequestError,
+    "rejected": RejectedRequestError,
+    "too_large": RequestTooLargeError,
+    "unavailable": StoreUnavailableError,
+}
 
 
 @dataclass(eq=False, slots=True)
@@ -57,24 +72,27 @@ class _Waiting:
 
 
 @dataclass(slots=True)
-class _Group:
+class _Part:
+    """What goes from one thread to the other: events of a group, and whether the group ends with them."""
+
     requests: list[_Waiting]
-    events: Events | None = None
+    events: Events | None
+    last: bool
 
 
 class Pipeline:
     """Takes requests as bytes; answers each once all of its records are committed."""
 
-    def __init__(self, transform: Transform, catalogue: Catalogue, writer: Writer, *, max_waiting_bytes: int) -> None:
+    def __init__(self, transform: Transform, catalogue: Catalogue, writer: Writer, limits: Limits) -> None:
         self._transform = transform
         self._catalogue = catalogue
         self._writer = writer
-        self._max_waiting_bytes = max_waiting_bytes
+        self._limits = limits
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
         self._wake = threading.Condition()
         self._stopping = False
-        self._prepared: Queue[_Group | None] = Queue(maxsize=1)
+        self._prepared: Queue[_Part | None] = Queue(maxsize=1)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._threads = [
             threading.Thread(target=self._prepare_forever, name="prepare", daemon=True),
@@ -108,7 +126,7 @@ class Pipeline:
         with self._wake:
             if self._stopping:
                 raise StoreUnavailableError("the collector is stopping")
-            if self._waiting_bytes and self._waiting_bytes + len(payload) > self._max_waiting_bytes:
+            if self._waiting_bytes and self._waiting_bytes + len(payload) > self._limits.max_waiting_bytes:
                 self._count(unavailable=1)
                 raise StoreUnavailableError(f"{self._waiting_bytes >> 20} MiB of requests wait for PostgreSQL already")
             self._waiting.append(waiting)
@@ -130,94 +148,115 @@ class Pipeline:
 
     def _prepare_forever(self) -> None:
         while requests := self._take():
-            group = _Group(requests)
             try:
-                self._prepare(group)
-            except AuditgrafError as failure:
-                _fail(group.requests, failure)
+                self._prepare(requests)
             except Exception:
                 log.exception("a group of %d requests could not be prepared; trying one by one", len(requests))
-                self._prepare_one_by_one(requests)
-                continue
-            self._prepared.put(group)
+                self._prepare_one_by_one([request for request in requests if request.failure is None])
         self._prepared.put(None)
 
     def _prepare_one_by_one(self, requests: Sequence[_Waiting]) -> None:
         """After a fault of ours: whichever request brings it about must not take its neighbours along."""
         for request in requests:
-            group = _Group([request])
             try:
-                self._prepare(group)
-            except AuditgrafError as failure:
-                _fail([request], failure)
+                self._prepare([request])
             except Exception as failure:
                 log.exception("a request of %d bytes can't be prepared", len(request.payload))
-                _fail([request], StoreUnavailableError(f"internal error: {type(failure).__name__}"))
-            self._prepared.put(group)
+                self._give_up([request], StoreUnavailableError(f"internal error: {type(failure).__name__}"))
 
-    def _prepare(self, group: _Group) -> None:
-        arrival_ns = time.time_ns()
-        good, records = self._decode(group.requests)
-        if records is None or not len(records):
-            return
-        mapper = self._transform.mapper
-        columns = [mapper.source_columns(source) for source in records.sources]
-        source_ids = self._catalogue.source_ids(records.sources, columns)
-        transformed = self._transform(records, source_ids, arrival_ns)
-        self._refuse(transformed, good)
-        if len(transformed.events):
-            self._catalogue.ensure_partitions(transformed.events.days())
-            group.events = transformed.events
-
-    def _decode(self, requests: list[_Waiting]) -> tuple[list[_Waiting], Records | None]:
-        """All requests in one call; where one of them is malformed, the others without it."""
+    def _prepare(self, requests: list[_Waiting]) -> None:
         try:
-            return requests, decode([request.payload for request in requests])
+            self._prepare_together(requests)
         except MalformedRequestError as failure:
             if len(requests) == 1:
-                self._count(malformed=1)
-                _fail(requests, failure)
-                return [], None
-        good = []
-        for request in requests:
-            try:
-                decode([request.payload])
-                good.append(request)
-            except MalformedRequestError as failure:
-                self._count(malformed=1)
-                _fail([request], failure)
-        return good, decode([request.payload for request in good]) if good else None
+                self._give_up(requests, failure)
+            else:
+                self._prepare_together([request for request in requests if self._is_well_formed(request)])
+        except AuditgrafError as failure:
+            self._give_up(requests, failure)
 
-    def _refuse(self, transformed: Transformed, requests: list[_Waiting]) -> None:
-        for index in transformed.rejected:
-            _fail(
-                [requests[index]],
-                RejectedRequestError("a record is no audit event by any rule, and the collector takes only those"),
-            )
-        self._count(dropped=transformed.dropped, rejected=len(transformed.rejected))
+    def _is_well_formed(self, request: _Waiting) -> bool:
+        try:
+            envelope = open_requests([request.payload])
+            for part in envelope.parts():
+                envelope.records(part)
+        except MalformedRequestError as failure:
+            self._give_up([request], failure)
+            return False
+        return True
+
+    def _prepare_together(self, requests: list[_Waiting]) -> None:
+        """Hands a group over as events, in parts where it is large: memory is bounded by a part, not by the group.
+
+        Nothing is handed over before all of the group is known to be well-formed and wanted.
+        """
+        arrival_ns = time.time_ns()
+        envelope = open_requests([request.payload for request in requests])
+        parts = envelope.parts()
+        unwanted = self._too_large(envelope, requests)
+        if len(parts) > 1 and not unwanted:
+            unwanted = self._rejected(envelope, parts)
+        if unwanted:
+            for index, failure in unwanted.items():
+                self._give_up([requests[index]], failure)
+            self._prepare_together([request for index, request in enumerate(requests) if index not in unwanted])
+            return
+        origins = [self._transform.mapper.source_columns(source) for source in envelope.sources]
+        source_ids = self._catalogue.source_ids(envelope.sources, origins)
+        repetitions = Repetitions() if len(parts) > 1 else None
+        for part in parts:
+            transformed = self._transform(envelope.records(part), source_ids, arrival_ns, repetitions)
+            for index in transformed.rejected:
+                _fail([requests[index]], _REJECTED)
+            self._count(dropped=transformed.dropped)
+            self._catalogue.ensure_partitions(transformed.events.days())
+            self._prepared.put(_Part(requests, transformed.events, last=part is parts[-1]))
+
+    def _too_large(self, envelope: Envelope, requests: list[_Waiting]) -> dict[int, AuditgrafError]:
+        limit = self._limits.max_request_records
+        counts = np.bincount(envelope.request, minlength=len(requests))
+        return {
+            int(index): RequestTooLargeError(f"{counts[index]} records in one request; send at most {limit}")
+            for index in np.flatnonzero(counts > limit)
+        }
+
+    def _rejected(self, envelope: Envelope, parts: list[slice]) -> dict[int, AuditgrafError]:
+        """Decodes every part for the sake of its errors, and asks which requests the configuration refuses."""
+        rejected: dict[int, AuditgrafError] = {}
+        for part in parts:
+            for index in self._transform.rejected(envelope.records(part)):
+                rejected[int(index)] = _REJECTED
+        return rejected
+
+    def _give_up(self, requests: list[_Waiting], failure: AuditgrafError) -> None:
+        _fail(requests, failure)
+        self._prepared.put(_Part(requests, None, last=True))
 
     def _write_forever(self) -> None:
-        while (group := self._prepared.get()) is not None:
-            if group.events is not None:
-                self._write(group, group.events)
-            group.events = None
-            self._answer(group.requests)
+        while (part := self._prepared.get()) is not None:
+            # Where an earlier part of a group failed, its senders will send all of it again.
+            if part.events is not None and not all(request.failure for request in part.requests):
+                self._write(part.requests, part.events)
+            part.events = None
+            if part.last:
+                self._answer(part.requests)
 
-    def _write(self, group: _Group, events: Events) -> None:
+    def _write(self, requests: list[_Waiting], events: Events) -> None:
         try:
             written: Written = self._writer.write(events)
         except AuditgrafError as failure:
-            _fail(group.requests, failure)
+            _fail(requests, failure)
         except Exception as failure:
             log.exception("a group of %d events could not be written", len(events))
-            _fail(group.requests, StoreUnavailableError(f"internal error: {type(failure).__name__}"))
+            _fail(requests, StoreUnavailableError(f"internal error: {type(failure).__name__}"))
         else:
             self._count(stored=written.stored, duplicates=written.duplicates, quarantined=written.quarantined)
 
     def _answer(self, requests: list[_Waiting]) -> None:
         with self._wake:
             self._waiting_bytes -= sum(len(request.payload) for request in requests)
-        self._count(unavailable=sum(isinstance(request.failure, StoreUnavailableError) for request in requests))
+        for name, kind in _COUNTED.items():
+            self._count(**{name: sum(isinstance(request.failure, kind) for request in requests)})
         assert self._loop is not None
         self._loop.call_soon_threadsafe(_settle, requests)
 

@@ -57,7 +57,7 @@ class Collector:
         self._probe = Catalogue(url)
         self._writer = Writer(url, self._catalogue)
         self.pipeline = Pipeline(
-            transform, self._catalogue, self._writer, max_waiting_bytes=config.limits.max_waiting_bytes
+            transform, self._catalogue, self._writer, config.limits
         )
         limit = config.limits.max_request_bytes
         self._grpc = GrpcReceiver(self.pipeline, listen=config.grpc.listen, max_request_bytes=limit)

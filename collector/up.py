@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -18,6 +17,7 @@ import psycopg
 from collector import grafana, rendering
 from collector.config import Config, GeoIp, load_config
 from collector.embedded import EmbeddedPostgres
+from collector.home import note
 from collector.server import Ports, serve
 from exporter.errors import AuditgrafError
 from exporter.store.migrate import migrate
@@ -79,7 +79,7 @@ def _with_embedded(
         "AUDITGRAF_WRITER_PASSWORD": server.credentials.writer_password,
         "AUDITGRAF_READER_PASSWORD": server.credentials.reader_password,
     }
-    noted = _note(options.home)
+    noted = note(options.home)
     noted.touch(mode=0o600)
     noted.write_text(json.dumps(made), encoding="utf-8")
     stack.callback(noted.unlink, missing_ok=True)
@@ -161,21 +161,3 @@ def _run_demo(config: Config, ports: Ports, stop: threading.Event, say: Callable
 def _is_empty(config: Config) -> bool:
     with psycopg.connect(config.owner_url()) as connection:
         return connection.execute("SELECT FROM audit.events LIMIT 1").fetchone() is None
-
-
-def running(home: Path | None = None) -> dict[str, str]:
-    """The variables that lead to the database of an `up` in this folder; none where none runs."""
-    try:
-        variables: dict[str, str] = json.loads(_note(home or default_home()).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return variables
-
-
-def _note(home: Path) -> Path:
-    return home / "running.json"
-
-
-def default_home() -> Path:
-    """Where `up` keeps its files: AUDITGRAF_HOME, else .auditgraf in the current folder."""
-    return Path(os.environ.get("AUDITGRAF_HOME") or ".auditgraf")

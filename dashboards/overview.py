@@ -63,7 +63,7 @@ def _volume(options: DashboardOptions) -> Json:
     head = Head(
         3,
         "Events by type",
-        "Events over time by action: the 15 most frequent ones, the rest as 'other'. A type has the same colour on "
+        "Events over time by action: the 20 most frequent ones, the rest as 'other'. A type has the same colour on "
         "every dashboard.",
         Place(0, 4, 15, 9),
         target("volume_by_type", options, series=True),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+import orjson
 import polars as pl
 
 from exporter.enrich import changes
@@ -102,12 +103,10 @@ class Finisher:
         if invalid.any():
             flags["bad_ip"] = invalid.to_numpy()
             found["client_address"] = given.values.set(~invalid, None)
-        elif given.values.null_count() == 0 and (found["client_ip"] == given.values).all():
-            pass  # nothing in the text that the address does not say
-        else:
-            # A port or a zone: the address is in its column, the text as sent stays an attribute.
-            other = (found["client_ip"] != given.values).fill_null(False).to_numpy()
-            _give_back(given, other, mapped)
+        # A port or a zone: the address is in its column, the text as sent stays an attribute.
+        other = (found["client_ip"] != given.values).fill_null(False)
+        if other.any():
+            _give_back(given, other.to_numpy(), mapped)
         if self._geo is not None:
             self._place(found, parsed, code)
 
@@ -149,7 +148,8 @@ def _flag(flags: dict[str, np.ndarray], name: str, where: np.ndarray) -> None:
 def _give_back(column: Column, where: np.ndarray, mapped: Mapped) -> None:
     """The attributes that filled these values stay attributes too."""
     picked = column.picked[where]
-    mapped.keep[picked[picked >= 0]] = True
+    picked = picked[picked >= 0]
+    mapped.keep[picked] = ~mapped.dropped[picked]
 
 
 def _choice(name: str, words: dict[str, str], mapped: Mapped) -> pl.Series:
@@ -188,13 +188,15 @@ def _changes(mapped: Mapped, flags: dict[str, np.ndarray]) -> pl.Series:
     if not len(rows):
         return column.values
     parsed = [changes.parse(text) for text in column.values.gather(rows)]
-    bad = rows[[change is None for change in parsed]]
-    if len(bad):
-        where = np.zeros(len(column.values), bool)
-        where[bad] = True
-        flags["bad_changes"] = where
-        _give_back(column, where, mapped)
-    return column.values.scatter(rows, parsed)
+    bad, with_nul = np.zeros(len(column.values), bool), np.zeros(len(column.values), bool)
+    bad[rows] = [change is None for change in parsed]
+    with_nul[rows] = [change is not None and change[1] for change in parsed]
+    if bad.any():
+        flags["bad_changes"] = bad
+        _give_back(column, bad, mapped)
+    if with_nul.any():
+        _flag(flags, "nul_replaced", with_nul)
+    return column.values.scatter(rows, [change and change[0] for change in parsed])
 
 
 def _ids(records: Records, mapped: Mapped) -> dict[str, pl.Series]:
@@ -243,14 +245,14 @@ def _attributes(records: Records, mapped: Mapped, when: Times) -> pl.Series:
     if not extras:
         return pl.select(pl.concat_str(pl.lit("{"), own, pl.lit("}"))).to_series()
     members = [pl.lit(own.set(own == "", None))]
-    members += [pl.concat_str(pl.lit(f'"{key}":'), values) for key, values in _sorted(extras)]
+    members += [pl.concat_str(pl.lit(key), values) for key, values in _sorted(extras)]
     return pl.select(
         pl.concat_str(pl.lit("{"), pl.concat_str(members, separator=",", ignore_nulls=True), pl.lit("}"))
     ).to_series()
 
 
 def _sorted(extras: dict[str, pl.Series]) -> Iterable[tuple[str, pl.Series]]:
-    return [(key.replace("\\", "\\\\").replace('"', '\\"'), extras[key]) for key in sorted(extras)]
+    return [(orjson.dumps(key).decode() + ":", extras[key]) for key in sorted(extras)]
 
 
 def _flag_arrays(flags: dict[str, np.ndarray], count: int) -> pl.Series:

@@ -18,6 +18,10 @@ class MalformedRequestError(AuditgrafError):
     """A request is no ExportLogsServiceRequest: permanent, the sender must not retry."""
 
 
+class RequestTooLargeError(AuditgrafError):
+    """A request holds more than the limits allow: permanent, the sender must send less at once."""
+
+
 class RejectedRequestError(AuditgrafError):
     """A well-formed request that the configuration refuses (`unmatched: reject`): permanent."""
 

@@ -38,7 +38,7 @@ class Events:
         """The partitions needed: (class, UTC day)."""
         found = []
         for index, name in self._present():
-            days = np.unique(self.occurred_us[self.retention_class == index] // _DAY_US)
+            days = _distinct(self.occurred_us[self.retention_class == index] // _DAY_US)
             found += [(name, datetime.fromtimestamp(int(day) * 86400, UTC).date()) for day in days]
         return found
 
@@ -91,8 +91,14 @@ class Events:
         return self.take(np.flatnonzero(mask))
 
     def _present(self) -> list[tuple[int, str]]:
-        return [(int(index), self.classes[index]) for index in np.unique(self.retention_class)]
+        counts = np.bincount(self.retention_class, minlength=len(self.classes))
+        return [(index, self.classes[index]) for index in np.flatnonzero(counts).tolist()]
 
     def _bounds(self) -> tuple[int, int]:
         # A microsecond more on each side: float seconds round.
         return int(self.occurred_us.min()) - 1, int(self.occurred_us.max()) + 1
+
+
+def _distinct(days: np.ndarray) -> np.ndarray:
+    # Nearly every group is of one day: no need to sort for that.
+    return days[:1] if len(days) and days.min() == days.max() else np.unique(days)

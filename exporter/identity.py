@@ -9,33 +9,41 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from dataclasses import dataclass, field
 
 import numpy as np
 import orjson
 import polars as pl
 import pyarrow as pa
 
+from exporter.mapping.columns import Source
 from exporter.mapping.fields import Picker
 from exporter.otlp.decode import Records
 from exporter.otlp.values import quote
 
-UID_ATTRIBUTES = ("audit.record.id", "log.record.uid")
+_UIDS = (Source("attribute", "audit.record.id"), Source("attribute", "log.record.uid"))
 _UNIT = "\x1f"  # can't be in JSON text, so that no two contents read alike
 
 
-def digests(records: Records, picker: Picker) -> np.ndarray:
-    """SHA-256 of each record's identity: uint8, shape (records, 32)."""
+@dataclass(slots=True)
+class Repetitions:
+    """How often each content was seen, per request, while a group is taken in several parts."""
+
+    seen: dict[tuple[int, bytes], int] = field(default_factory=dict)
+
+
+def digests(records: Records, picker: Picker, repetitions: Repetitions | None = None) -> np.ndarray:
+    """SHA-256 of each record's identity: uint8, shape (records, 32).
+
+    `repetitions` is what the other parts of the same group have, where `records` are only a part of it.
+    """
     content = _contents(records)
-    uid: pl.Series | None = None
-    for key in UID_ATTRIBUTES:
-        if picker.positions(key) is not None:
-            given = picker.text(key)
-            uid = given if uid is None else uid.zip_with(uid.is_not_null(), given)
-    if uid is not None:
-        named = pl.select(pl.concat_str(pl.lit("uid" + _UNIT), uid)).to_series()
-        content = named.zip_with(uid.is_not_null() & (uid != ""), content)
+    uid = picker.column(_UIDS).values
+    named = uid.is_not_null()
+    if named.any():
+        content = pl.select(pl.concat_str(pl.lit("uid" + _UNIT), uid)).to_series().zip_with(named, content)
     hashed = _sha256(content)
-    repeated = _ordinals(hashed, records.request, None if uid is None else uid.is_not_null().to_numpy())
+    repeated = _ordinals(hashed, records.request, named.to_numpy(), repetitions)
     for index, ordinal in repeated.items():
         again = hashlib.sha256(hashed[index].tobytes() + ordinal.to_bytes(8, "big")).digest()
         hashed[index] = np.frombuffer(again, np.uint8)
@@ -106,15 +114,17 @@ def _sha256(texts: pl.Series) -> np.ndarray:
     return np.frombuffer(b"".join(parts), np.uint8).reshape(-1, 32).copy()
 
 
-def _ordinals(hashed: np.ndarray, request: np.ndarray, named: np.ndarray | None) -> dict[int, int]:
+def _ordinals(
+    hashed: np.ndarray, request: np.ndarray, named: np.ndarray, repetitions: Repetitions | None
+) -> dict[int, int]:
     """Records equal to an earlier one of their request: which, and how many came before. Named ones are one each."""
     short = np.ascontiguousarray(hashed[:, :8]).view(np.uint64).ravel()
-    if len(np.unique(short)) == len(short):
+    if repetitions is None and pl.Series(short).n_unique() == len(short):
         return {}
-    seen: dict[tuple[int, bytes], int] = {}
+    seen = {} if repetitions is None else repetitions.seen
     ordinals: dict[int, int] = {}
     for index in range(len(hashed)):
-        if named is not None and named[index]:
+        if named[index]:
             continue
         key = (int(request[index]), hashed[index].tobytes())
         count = seen.get(key, 0)

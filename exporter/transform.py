@@ -55,12 +55,22 @@ class Transform:
         self._finisher = Finisher(geo)
         self._unmatched = unmatched
         window = window or Window()
-        reach = [window.past or classes[name] or _FOREVER for name in self._classes]
+        past = [classes[name] if window.past is None else window.past for name in self._classes]
+        reach = [_FOREVER if span is None else span for span in past]
         self._past_ns = np.array([min(span, _FOREVER) // timedelta(microseconds=1) * 1000 for span in reach], np.int64)
         self._future_ns = window.future // timedelta(microseconds=1) * 1000
 
-    def __call__(self, records: Records, source_ids: np.ndarray, arrival_ns: int) -> Transformed:
-        """The events of a group that arrived at `arrival_ns`; `source_ids` are the ids of records.sources."""
+    def __call__(
+        self,
+        records: Records,
+        source_ids: np.ndarray,
+        arrival_ns: int,
+        repetitions: identity.Repetitions | None = None,
+    ) -> Transformed:
+        """The events of a group that arrived at `arrival_ns`; `source_ids` are the ids of records.sources.
+
+        `repetitions` is shared by the parts of a group that is taken in several.
+        """
         picker = Picker(records)
         mapped = self.mapper.map(records)
         classes = self._class_of(mapped)
@@ -71,7 +81,7 @@ class Transform:
             earliest_ns=np.maximum(arrival_ns - self._past_ns, 1)[classes],
             latest_ns=arrival_ns + self._future_ns,
         )
-        hashed = identity.digests(records, picker)
+        hashed = identity.digests(records, picker, repetitions)
         received_at = datetime.fromtimestamp(arrival_ns // 1000 / 1e6, UTC)
         occurred_us = when.occurred_ns // times.NS_PER_US
         frame = pl.DataFrame(
@@ -95,6 +105,12 @@ class Transform:
             arrivals=_arrivals(when, hashed),
         )
         return self._leave_out(events, mapped, records)
+
+    def rejected(self, records: Records) -> np.ndarray:
+        """The requests (int32, distinct) with a record that `unmatched: reject` refuses; none otherwise."""
+        if self._unmatched != "reject":
+            return np.empty(0, np.int32)
+        return np.unique(records.request[~self.mapper.map(records).audit])
 
     def _class_of(self, mapped: Mapped) -> np.ndarray:
         index = {name: place for place, name in enumerate(self._classes)}

@@ -6,6 +6,7 @@ import os
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -35,18 +36,41 @@ def postgres() -> Iterator[str]:
         server.stop()
 
 
-@pytest.fixture
-def empty_database(postgres: str) -> Iterator[str]:
-    """The owner URL of a database without anything in it."""
+@contextmanager
+def new_database(postgres: str, template: str = "template1") -> Iterator[str]:
+    """The owner URL of a database that is dropped at the end."""
     name = f"audit_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
         yield urlunsplit(urlsplit(postgres)._replace(path=f"/{name}"))
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture
-def database(empty_database: str) -> str:
+def empty_database(postgres: str) -> Iterator[str]:
+    """The owner URL of a database without anything in it."""
+    with new_database(postgres) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated(postgres: str) -> Iterator[str]:
+    """The name of a migrated database that others are copied from: to copy takes a fraction of a migration."""
+    with new_database(postgres) as url:
+        migrate(url, CLASSES)
+        yield urlsplit(url).path.removeprefix("/")
+
+
+@pytest.fixture
+def database(postgres: str, migrated: str) -> Iterator[str]:
     """The owner URL of a migrated database with the classes default, log and security."""
-    migrate(empty_database, CLASSES)
-    return empty_database
+    with new_database(postgres, migrated) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def shared_database(postgres: str, migrated: str) -> Iterator[str]:
+    """One migrated database for all tests of a file, which must bear what the others leave in it."""
+    with new_database(postgres, migrated) as url:
+        yield url

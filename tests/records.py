@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
@@ -29,7 +30,7 @@ CLASSES = {"default": timedelta(days=365), "log": timedelta(days=7), "security":
 Pairs = Sequence[tuple[str, Any]]
 
 
-def any_value(value: Any) -> AnyValue:
+def any_value(value: Any) -> AnyValue:  # noqa: PLR0911
     """The AnyValue of plain data: None is the empty one, a dict or a tuple of pairs is a map, a list an array."""
     match value:
         case None:
@@ -120,7 +121,9 @@ def events(*requests: ExportLogsServiceRequest, **options: Any) -> list[dict[str
     return found
 
 
-def event(made: LogRecord, *, resource: Mapping[str, Any] | Pairs = (), scope: str = "", **options: Any) -> dict[str, Any]:
+def event(
+    made: LogRecord, *, resource: Mapping[str, Any] | Pairs = (), scope: str = "", **options: Any
+) -> dict[str, Any]:
     """The event that a record becomes when it comes alone."""
     [only] = events(request(made, resource=resource, scope=scope), **options)
     return only
@@ -128,3 +131,61 @@ def event(made: LogRecord, *, resource: Mapping[str, Any] | Pairs = (), scope: s
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
+
+
+def _nested(value: Any, depth: int, container: list[Any] | tuple[Any, ...]) -> Any:
+    # Protobuf takes 100 messages within each other: a map in a map is three of them.
+    for _ in range(depth if container == [] else depth * 3 // 4):
+        value = [value] if container == [] else (("k", value),)
+    return value
+
+
+# What breaks quoting, CSV, jsonb or UTF-8 handling; U+FFFD is left out, because it is what U+0000 becomes.
+NASTY = [
+    "",
+    "\0",
+    "a\0b",
+    '"',
+    "\\",
+    "\\u0000",
+    "\x1f",
+    "\x7f",
+    "\r",
+    "\n\\.\n",
+    "{}",
+    "null",
+    "NaN",
+    "\u2028",
+    "\U0001f512",
+    " ",
+]
+texts = st.sampled_from(NASTY) | st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters=["\ufffd"]), max_size=8
+)
+int64s = st.integers(-(2**63), 2**63 - 1)
+scalars = st.none() | st.booleans() | int64s | st.floats() | texts | st.binary(max_size=6)
+_trees = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.lists(st.tuples(texts, inner), max_size=4).map(tuple),
+    max_leaves=8,
+)
+values = _trees | st.builds(_nested, scalars, st.integers(1, 40), st.just([]) | st.just(()))
+
+
+def log_records(keys: st.SearchStrategy[str] = texts) -> st.SearchStrategy[LogRecord]:
+    """Any LogRecord, attributes under these keys; what protobuf's types allow, and not what makes sense."""
+    uint64s = st.sampled_from([0, 1, OCCURRED_NS, 2**63, 2**64 - 1]) | st.integers(0, 2**64 - 1)
+    return st.builds(
+        record,
+        st.lists(st.tuples(keys, values), max_size=5),
+        body=values,
+        time_unix_nano=uint64s,
+        observed_time_unix_nano=uint64s,
+        severity_number=st.integers(-(2**31), 2**31 - 1) | st.integers(0, 24),
+        severity_text=texts,
+        event_name=texts,
+        flags=st.integers(0, 2**32 - 1),
+        dropped_attributes_count=st.integers(0, 2**32 - 1),
+        trace_id=st.binary(max_size=20),
+        span_id=st.binary(max_size=10),
+    )

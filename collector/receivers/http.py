@@ -14,6 +14,7 @@ from collector.receivers.body import ENCODINGS, HungUpError, Receive, TooLargeEr
 from collector.receivers.cors import AllowedOrigins, Header
 from collector.receivers.serving import HttpServer
 from collector.receivers.status import Refusal, refusal, refusal_of, to_json, unavailable
+from exporter.errors import RequestTooLargeError
 from exporter.otlp.json import to_protobuf
 
 Scope = MutableMapping[str, Any]
@@ -95,6 +96,8 @@ class HttpReceiver:
         except asyncio.CancelledError:
             # Not raised again: uvicorn would answer 500, and the sender would drop its records.
             answer = _refuse(503, unavailable("the collector is stopping; send the request again"), encoding)
+        except RequestTooLargeError as error:
+            answer = _refuse(413, refusal_of(error), encoding)
         except Exception as error:
             refused = refusal_of(error)
             answer = _refuse(400 if refused.retry is None else 503, refused, encoding)

@@ -14,7 +14,7 @@ from google.rpc import code_pb2
 from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 from google.rpc.status_pb2 import Status
 
-from exporter.errors import MalformedRequestError, RejectedRequestError, StoreUnavailableError
+from exporter.errors import MalformedRequestError, RejectedRequestError, RequestTooLargeError, StoreUnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +64,9 @@ def refusal_of(error: Exception) -> Refusal:
     """
     if isinstance(error, MalformedRequestError | RejectedRequestError):
         return bad_request(str(error))
+    if isinstance(error, RequestTooLargeError):
+        # Without RetryInfo: the same request will not fit the next time either.
+        return refusal(code_pb2.RESOURCE_EXHAUSTED, str(error))
     if isinstance(error, StoreUnavailableError):
         return unavailable(str(error), error.retry_after)
     log.error("a request failed in a way that is not foreseen; its sender is asked to retry", exc_info=error)

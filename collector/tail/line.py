@@ -20,10 +20,11 @@ _COLOURS = {"success": "green", "failure": "red"}
 _JSON_COLUMNS = ("changes", "attributes")
 # OpenTelemetry's ERROR and FATAL.
 _SEVERE = 17
-# Cells that a field takes of a terminal's line at most, so that a long one leaves room for the others.
-_WIDEST = {"service": 20, "action": 28, "actor": 32, "target": 40, "place": 48}
-# These stand below each other; as wide as the widest seen so far.
+# Cells that a field takes of a terminal's line at most, and the part of the line, so that a long one leaves room.
+_WIDEST = {"service": (20, 9), "action": (28, 5), "actor": (32, 5), "target": (40, 4), "place": (48, 3)}
+# These stand below each other, as wide as the widest seen so far, where the terminal has room for it.
 _ALIGNED = ("service", "action", "actor")
+_ROOMY = 120
 
 
 class LineRenderer:
@@ -47,7 +48,7 @@ class LineRenderer:
         line.append(_time(event["occurred_at"], today, full=width is None), "dim")
         line.append(f" {self._marks.get(outcome, '?')} ", colour)
         for name, whole in fields.items():
-            text, padding = self._fitted(name, whole) if width is not None else (whole, 0)
+            text, padding = (whole, 0) if width is None else self._fitted(name, whole, width)
             if text:
                 line.append(text, _style(name, outcome, colour))
                 padding += 2
@@ -57,16 +58,16 @@ class LineRenderer:
             line.truncate(width, overflow="ellipsis")
         return line
 
-    def _fitted(self, name: str, text: str) -> tuple[str, int]:
-        """The text within its column, and how many cells are missing to the column's width."""
-        length = cell_len(text)
-        if length > _WIDEST.get(name, length):
-            text, length = set_cell_size(text, _WIDEST[name] - 1).rstrip() + "…", _WIDEST[name]
-        if name not in self._widths:
+    def _fitted(self, name: str, text: str, width: int) -> tuple[str, int]:
+        """The text as long as a line of that width lets it be, and the cells that are missing to its column's end."""
+        widest = min(_WIDEST[name][0], width // _WIDEST[name][1]) if name in _WIDEST else width
+        if cell_len(text) > widest:
+            text = set_cell_size(text, max(widest - 1, 0)).rstrip() + "…"
+        if name not in self._widths or width < _ROOMY:
             return text, 0
-        self._widths[name] = max(self._widths[name], length)
-        gap = 0 if text or not self._widths[name] else 2
-        return text, self._widths[name] - cell_len(text) + gap
+        self._widths[name] = column = max(self._widths[name], cell_len(text))
+        gap = 2 if column and not text else 0
+        return text, column - cell_len(text) + gap
 
 
 def json_line(event: Event) -> str:

@@ -1,6 +1,6 @@
 -- Every place of the time range with its number of events and its most frequent action. Parameters: the filters.
 -- Columns: latitude, longitude (degrees, rounded to about a kilometre), size (grows with the square root of the events,
--- so that the area of a pinpoint stands for them), slot (colour of the most frequent action), Place (the first text: a
+-- so that few very busy places do not make all others equal), slot (colour of the most frequent action), Place (the first text: a
 -- tooltip of several points names them by it), country_code, city_name (for links), Events, Failures, Actors,
 -- Most frequent, Last event.
 WITH located AS (

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 _WITH_PORT = re.compile(r"^(?:\[([^\]]+)\](?::\d+)?|(\d+\.\d+\.\d+\.\d+):\d+)$")
 _KEPT = 200_000
+# The longest address, its zone, brackets and port, with room to spare: longer text is none, nor worth remembering.
+_LONGEST = 128
 
 
 class Addresses:
@@ -25,8 +27,11 @@ class Addresses:
         known = self._known
         if len(known) > _KEPT:
             known.clear()
-        parsed = []
+        parsed: list[str | None] = []
         for text in texts:
+            if len(text) > _LONGEST:
+                parsed.append(None)
+                continue
             if text not in known:
                 known[text] = _parse(text)
             parsed.append(known[text])

@@ -9,11 +9,13 @@ from typing import Any
 
 import orjson
 
+from exporter.otlp.values import dumps
+
 _FORMS = ({"before", "after"}, {"added", "removed"}, {"changed"})
 
 
-def parse(text: str) -> str | None:
-    """The JSON as it is stored, or None where the text is no such document.
+def parse(text: str) -> tuple[str, bool] | None:
+    """The JSON as it is stored and whether a U+0000 was replaced in it; None where the text is no such document.
 
     Half of a pair may be missing: {"after": y} alone is a field that was not there before.
     """
@@ -23,7 +25,10 @@ def parse(text: str) -> str | None:
         return None
     if not isinstance(document, dict) or not document or not all(map(_is_change, document.values())):
         return None
-    return orjson.dumps({name: _complete(change) for name, change in document.items()}).decode()
+    try:
+        return dumps({name: _complete(change) for name, change in document.items()})
+    except orjson.JSONEncodeError:  # reads 1024 levels, but writes 254
+        return None
 
 
 def _is_change(change: Any) -> bool:

@@ -29,6 +29,7 @@ class Mapped:
     audit: np.ndarray  # bool: a rule calls it an audit event, or gives it a class
     retention_class: list[str | None] | None  # by record, where rules chose; None: nowhere
     keep: np.ndarray  # bool by attribute: not taken by a column, not dropped
+    dropped: np.ndarray  # bool by attribute: a rule wants it gone, whatever becomes of the column it filled
     keys: list[str]  # JSON of the attribute keys, followed by ':'; `key` indexes it
     key: np.ndarray  # int32 by attribute
     extras: dict[str, pl.Series] = field(default_factory=dict)  # further attributes, JSON by record, null: none
@@ -66,6 +67,7 @@ class Mapper:
             audit=np.zeros(count, bool),
             retention_class=None,
             keep=np.ones(len(records.attributes.key), bool),
+            dropped=np.zeros(len(records.attributes.key), bool),
             keys=keys,
             key=records.attributes.key,
         )
@@ -188,7 +190,8 @@ def _on_attributes(globs: tuple[str, ...], holds: np.ndarray, mapped: Mapped, pi
     names = picker.attributes.keys
     doomed = np.array([any(fnmatchcase(name, glob) for glob in globs) for name in names], bool)
     if doomed.any():
-        mapped.keep &= ~(doomed[picker.attributes.key] & holds[picker.attributes.record])
+        mapped.dropped |= doomed[picker.attributes.key] & holds[picker.attributes.record]
+        mapped.keep &= ~mapped.dropped
 
 
 def _rename(old: str, new: str, holds: np.ndarray, mapped: Mapped, picker: Picker) -> None:

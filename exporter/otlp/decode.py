@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import orjson
@@ -23,6 +24,9 @@ _REQUESTS = _POOL.get_for_message(wire.REQUEST)
 _RECORDS = _POOL.get_for_message(wire.LOG_RECORD)
 
 
+# How much is turned into columns at once, whatever a request holds: memory is bounded by this, not by the sender.
+PART_RECORDS = 16_384
+PART_BYTES = 8 << 20
 # Columns that need no rendering.
 _PLAIN = ["time_unix_nano", "observed_time_unix_nano", "severity_number", "flags", "dropped_attributes_count"]
 _PLAIN += ["trace_id", "span_id"]
@@ -37,6 +41,7 @@ class Source:
     scope: dict[str, object]  # name, version, attributes
     scope_schema_url: str
     digest: bytes  # SHA-256 of the canonical form of all of the above
+    had_nul: bool = False  # a U+0000 was replaced in it
 
     def resource_text(self, key: str) -> str | None:
         """A resource attribute as columns take it; None where there is none."""
@@ -87,32 +92,75 @@ class Records:
         return len(self.request)
 
 
-def decode(payloads: Sequence[bytes]) -> Records:
-    """Decodes requests. Raises MalformedRequestError where any of them is not valid, without telling which."""
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """Requests whose records are found, but not yet decoded: so that many are decoded a bounded part at a time."""
+
+    request: np.ndarray  # int32, by record
+    source: np.ndarray  # int32, by record
+    sources: list[Source]
+    raw: pa.BinaryArray
+
+    def __len__(self) -> int:
+        return len(self.request)
+
+    def parts(self) -> list[slice]:
+        """The records in parts of bounded number and bytes; nearly always one."""
+        if len(self) <= PART_RECORDS and self.raw.nbytes <= PART_BYTES:
+            return [slice(0, len(self))]
+        ends = np.frombuffer(self.raw.buffers()[1], np.int32)[self.raw.offset :][: len(self) + 1].astype(np.int64)
+        cuts = [0]
+        while cuts[-1] < len(self):
+            start = cuts[-1]
+            by_bytes = int(np.searchsorted(ends, ends[start] + PART_BYTES, side="right")) - 1
+            cuts.append(min(start + PART_RECORDS, max(by_bytes, start + 1), len(self)))
+        return [slice(start, end) for start, end in pairwise(cuts)]
+
+    def records(self, part: slice) -> Records:
+        """Decodes some of the records. Raises MalformedRequestError where any of them is not valid."""
+        raw = self.raw[part]
+        try:
+            batch = _RECORDS.array_to_record_batch(raw)
+        except ValueError as failure:
+            raise _malformed(failure) from None
+        source = self.source[part]
+        columns, attributes, flags = _columns(batch)
+        tainted = np.array([origin.had_nul for origin in self.sources], bool)
+        if tainted.any() and tainted[source].any():
+            flags["nul_replaced"] = flags.get("nul_replaced", False) | tainted[source]
+        return Records(self.request[part], source, self.sources, columns, attributes, raw, flags)
+
+
+def open_requests(payloads: Sequence[bytes]) -> Envelope:
+    """Finds the records of requests. Raises MalformedRequestError where any is not valid, without telling which."""
     try:
         envelope = _REQUESTS.list_to_record_batch(list(payloads)).column(0)
-        resource_logs = envelope.flatten()
-        scope_logs = resource_logs.field("scope_logs").flatten()
-        raw = scope_logs.field("log_records").flatten()
-        batch = _RECORDS.array_to_record_batch(raw)
     except ValueError as failure:
-        raise MalformedRequestError(f"not an ExportLogsServiceRequest: {failure}") from None
+        raise _malformed(failure) from None
+    resource_logs = envelope.flatten()
+    scope_logs = resource_logs.field("scope_logs").flatten()
     per_resource = np.diff(_offsets(resource_logs.field("scope_logs")))
     per_scope = np.diff(_offsets(scope_logs.field("log_records")))
     resource_of_scope = np.repeat(np.arange(len(resource_logs)), per_resource)
     request_of_resource = np.repeat(np.arange(len(envelope)), np.diff(_offsets(envelope)))
     source_of_scope, sources = _sources(resource_logs, scope_logs, resource_of_scope)
-    scope_of_record = np.repeat(np.arange(len(scope_logs)), per_scope)
-    columns, attributes, flags = _columns(batch)
-    return Records(
-        request=request_of_resource[resource_of_scope[scope_of_record]].astype(np.int32),
-        source=source_of_scope[scope_of_record],
+    request_of_scope = request_of_resource[resource_of_scope].astype(np.int32)
+    return Envelope(
+        request=np.repeat(request_of_scope, per_scope),
+        source=np.repeat(source_of_scope, per_scope),
         sources=sources,
-        columns=columns,
-        attributes=attributes,
-        raw=raw,
-        flags=flags,
+        raw=scope_logs.field("log_records").flatten(),
     )
+
+
+def decode(payloads: Sequence[bytes]) -> Records:
+    """Decodes requests whole. Raises MalformedRequestError where any is not valid, without telling which."""
+    envelope = open_requests(payloads)
+    return envelope.records(slice(0, len(envelope)))
+
+
+def _malformed(failure: ValueError) -> MalformedRequestError:
+    return MalformedRequestError(f"not an ExportLogsServiceRequest: {failure}")
 
 
 def _offsets(column: pa.ListArray) -> np.ndarray:
@@ -152,11 +200,14 @@ def _source(resource: bytes, resource_url: str, scope: bytes, scope_url: str) ->
     if parsed_scope.dropped_attributes_count:
         described["dropped_attributes_count"] = parsed_scope.dropped_attributes_count
     parts: list[object] = []
+    had_nul = False
     for part in (attributes, resource_url, described, scope_url):
-        parts.append(orjson.loads(values.dumps(part)[0]))
+        text, replaced = values.dumps(part)
+        parts.append(orjson.loads(text))
+        had_nul |= replaced
     resource_json, resource_url, scope_json, scope_url = parts  # type: ignore[assignment]
     digest = hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).digest()
-    return Source(resource_json, resource_url, scope_json, scope_url, digest)  # type: ignore[arg-type]
+    return Source(resource_json, resource_url, scope_json, scope_url, digest, had_nul)  # type: ignore[arg-type]
 
 
 def _columns(batch: pa.RecordBatch) -> tuple[pl.DataFrame, Attributes, dict[str, np.ndarray]]:

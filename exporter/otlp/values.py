@@ -98,7 +98,7 @@ def quote(strings: pl.Series) -> pl.Series:
 def as_json(value: AnyValue) -> Any:
     """One AnyValue as what `dumps` can write."""
     kind = value.WhichOneof("value")
-    if kind is None:
+    if kind is None or kind == "string_value_strindex":  # an index into a table that only profiles have
         return None
     if kind == "array_value":
         return [as_json(item) for item in value.array_value.values]

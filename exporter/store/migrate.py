@@ -8,20 +8,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
-from typing import Any
 
 import psycopg
 from psycopg import errors, sql
 
 from exporter.errors import MigrationError, StoreUnavailableError
 from exporter.store.queries import query
+from exporter.store.session import Connection, check_url
 
 # Any fixed number: two processes that migrate one database wait for each other on it.
 _LOCK = 0x6175646974  # "audit"
 _ROLE_TRIES = 20
 DAYS_AHEAD = 3
-
-Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +59,10 @@ def migrate(
     """Migrates the database at `url` (the owner's); returns how many migrations it applied.
 
     Safe to run again, and from several processes at once. `classes`: retention class to how long its events are
-    kept, None for ever. `passwords`: role name to the password it may log in with. Raises MigrationError.
+    kept, None for ever. `passwords`: role name to the password it may log in with. Raises MigrationError,
+    StoreUnavailableError where PostgreSQL can't be reached, ConfigError for a URL that can't be read.
     """
+    check_url(url)
     try:
         with psycopg.connect(url, autocommit=True, application_name="auditgraf migrate") as connection:
             connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
@@ -78,6 +78,8 @@ def migrate(
             f"the user of AUDITGRAF_DATABASE_URL may not do this: {failure}. "
             "Let a superuser, or a user with CREATEROLE that owns the database, migrate"
         ) from failure
+    except psycopg.Error as failure:
+        raise MigrationError(f"PostgreSQL refused: {failure}") from failure
 
 
 def _roles(connection: Connection, passwords: Mapping[str, str]) -> None:
@@ -122,9 +124,16 @@ def _apply(connection: Connection, report: Callable[[str], None]) -> int:
                     "database: released migrations never change; restore the file"
                 )
             continue
-        with connection.transaction():
-            connection.execute(migration.text)
-            connection.execute(query("record_migration"), (migration.version, migration.name, migration.sha256))
+        try:
+            with connection.transaction():
+                connection.execute(migration.text)
+                connection.execute(query("record_migration"), (migration.version, migration.name, migration.sha256))
+        except (errors.OperationalError, errors.InsufficientPrivilege):
+            raise
+        except psycopg.Error as failure:
+            raise MigrationError(
+                f"migration {migration.version:04} ({migration.name}) failed, and nothing of it was kept: {failure}"
+            ) from failure
         report(f"applied {migration.version:04} {migration.name}")
         count += 1
     return count

@@ -5,16 +5,33 @@ from __future__ import annotations
 from typing import Any
 
 import psycopg
+from psycopg import conninfo
 
-from exporter.errors import StoreUnavailableError
+from exporter.errors import ConfigError, StoreUnavailableError
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+def check_url(url: str) -> None:
+    """Raises ConfigError for a connection URL that can't be read, without repeating it: it may hold a password."""
+    try:
+        port = str(conninfo.conninfo_to_dict(url).get("port") or "")
+    except psycopg.ProgrammingError:
+        port = "unreadable"
+    # A slash in a password makes what stands before it the port.
+    if not all(number.isdigit() or not number for number in port.split(",")):
+        raise ConfigError(
+            "the database's connection URL can't be read; write postgresql://user:password@host:port/database, "
+            "with reserved characters percent-encoded (/ is %2F, @ is %40)"
+        )
 
 
 class Session:
     """One connection that is opened when needed and forgotten when it breaks. Not for two threads at once."""
 
     def __init__(self, url: str, name: str) -> None:
+        """Raises ConfigError for a URL that can't be read; connects when first needed."""
+        check_url(url)
         self._url = url
         self._name = name
         self._connection: Connection | None = None
@@ -33,7 +50,9 @@ class Session:
     def failed(self, failure: psycopg.Error) -> StoreUnavailableError:
         """Drops the connection (its state is unknown) and gives what to raise."""
         self.close()
-        return StoreUnavailableError(f"PostgreSQL can't take events now: {str(failure).strip()}")
+        # Its detail and context quote rows, and the answer goes to senders of others in the group too.
+        reason = failure.diag.message_primary or str(failure).strip()
+        return StoreUnavailableError(f"PostgreSQL can't take events now: {reason}")
 
     def close(self) -> None:
         if self._connection is not None:

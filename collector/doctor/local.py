@@ -1,0 +1,101 @@
+"""What can be judged from files and variables alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
+from functools import partial
+from pathlib import Path
+
+import maxminddb
+
+from collector import grafana
+from collector.config import ENVIRONMENT_ONLY, VARIABLES, Config, unknown_variables
+from collector.doctor.finding import Finding, guarded
+from exporter.enrich.geoip import GeoIp
+from exporter.errors import AuditgrafError, ConfigError
+from exporter.mapping.rules import load_all
+
+# Providers publish every week or month; after a quarter whole networks have moved.
+_OLD = timedelta(days=90)
+
+
+def findings(config: Config, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Configuration, rules, geo files, and whether Grafana is installed."""
+    yield from guarded("configuration", lambda: _configuration(environ))
+    yield from guarded("rules", lambda: _rules(config))
+    for key, city, asn in (("geoip.city", config.geoip.city, None), ("geoip.asn", None, config.geoip.asn)):
+        yield from guarded(key, partial(_geo, key, city, asn))
+    yield from guarded("Grafana's program", lambda: _program(environ))
+
+
+def _configuration(environ: Mapping[str, str]) -> Iterator[Finding]:
+    file = environ.get("AUDITGRAF_CONFIG")
+    known = (*VARIABLES, *ENVIRONMENT_ONLY)
+    used = sum(1 for name in known if environ.get(name))
+    yield Finding("configuration", "ok", f"{file or 'no file'}, {used} variables")
+    for name in unknown_variables(environ):
+        near = get_close_matches(name, known, n=1)
+        remedy = f"is {near[0]} meant?" if near else "unset it; auditgraf config prints what is in force"
+        yield Finding("configuration", "warning", f"{name} is set, and nothing reads it", remedy)
+
+
+def _rules(config: Config) -> Iterator[Finding]:
+    try:
+        ruleset = load_all(config.mapping.rules, tuple(config.classes))
+    except ConfigError as failure:
+        yield Finding(
+            "rules",
+            "problem",
+            str(failure),
+            "correct the rules: docs/mapping.md; the collector does not start",
+        )
+        return
+    own = f"{len(config.mapping.rules)} files of your own" if config.mapping.rules else "the defaults only"
+    yield Finding("rules", "ok", f"{len(ruleset.rules)} rules, {own}")
+
+
+def _geo(key: str, city: str | None, asn: str | None) -> Iterator[Finding]:
+    given = city or asn
+    if given is None:
+        yield Finding(key, "ok", "not set: nothing is looked up, only what senders say is stored")
+        return
+    try:
+        GeoIp(city, asn)
+    except ConfigError as failure:
+        yield Finding(key, "problem", str(failure), "the collector does not start: docs/geo.md")
+        return
+    if given == "bundled":
+        yield Finding(
+            key,
+            "warning",
+            "the bundled file knows the demonstration's addresses only",
+            "docs/geo.md has others",
+        )
+        return
+    built = _built(Path(given))
+    age = datetime.now(UTC) - built
+    if age > _OLD:
+        text = f"{given}: built {built:%Y-%m-%d}, {age.days} days ago"
+        yield Finding(key, "warning", text, "fetch a newer file: docs/geo.md; no restart is needed")
+    else:
+        yield Finding(key, "ok", f"{given}: built {built:%Y-%m-%d}")
+
+
+def _built(path: Path) -> datetime:
+    with maxminddb.open_database(path) as reader:
+        return datetime.fromtimestamp(reader.metadata().build_epoch, UTC)
+
+
+def _program(environ: Mapping[str, str]) -> Iterator[Finding]:
+    try:
+        installed = grafana.find(environ)
+    except AuditgrafError as failure:
+        yield Finding("Grafana's program", "warning", str(failure), "correct or unset GRAFANA_HOME")
+        return
+    if installed is None:
+        text = "none on this machine (GRAFANA_HOME, PATH): auditgraf up brings up everything but Grafana"
+        yield Finding("Grafana's program", "ok", text)
+        return
+    yield Finding("Grafana's program", "ok", " ".join(installed.command))

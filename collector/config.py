@@ -40,6 +40,11 @@ SECRETS: dict[str, tuple[str, ...]] = {
 }
 ENVIRONMENT_ONLY = ("AUDITGRAF_CONFIG", "AUDITGRAF_HOME", *SECRETS)
 
+# As exporter/store/roles.sql sets them: PostgreSQL applies a role's settings to logins only, not where one becomes it.
+_ROLE_SETTINGS = {
+    "auditgraf_writer": {"search_path": "audit", "lock_timeout": "8s"},
+    "auditgraf_reader": {"search_path": "audit", "default_transaction_read_only": "on", "statement_timeout": "30s"},
+}
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 # audit.ensure_partitions refuses more than 14 days; one of them is for clocks that differ.
 _FURTHEST_AHEAD = timedelta(days=13)
@@ -259,9 +264,9 @@ def _plain(value: Any) -> Any:
 
 
 def as_role(url: str, role: str) -> str:
-    """The same login, acting as `role` from the start of the session."""
-    separator = "&" if "?" in url else "?"
-    return f"{url}{separator}options=-c%20role%3D{role}"
+    """The same login, acting as `role` from the start, with the settings that the role's own login would have."""
+    options = "".join(f"-c {name}={value} " for name, value in {"role": role, **_ROLE_SETTINGS[role]}.items())
+    return f"{url}{'&' if '?' in url else '?'}options={quote(options.strip())}"
 
 
 def as_login(url: str, user: str, password: str) -> str:

@@ -69,6 +69,7 @@ class _Waiting:
     payload: bytes
     answer: asyncio.Future[None]
     failure: AuditgrafError | None = None
+    handed_over: bool = False  # the other thread answers it, once
 
 
 @dataclass(slots=True)
@@ -150,9 +151,9 @@ class Pipeline:
         while requests := self._take():
             try:
                 self._prepare(requests)
-            except Exception:
+            except BaseException:  # a panic in Polars is no Exception, and without this thread nobody is answered
                 log.exception("a group of %d requests could not be prepared; trying one by one", len(requests))
-                self._prepare_one_by_one([request for request in requests if request.failure is None])
+                self._prepare_one_by_one([request for request in requests if not request.handed_over])
         self._prepared.put(None)
 
     def _prepare_one_by_one(self, requests: Sequence[_Waiting]) -> None:
@@ -160,7 +161,7 @@ class Pipeline:
         for request in requests:
             try:
                 self._prepare([request])
-            except Exception as failure:
+            except BaseException as failure:
                 log.exception("a request of %d bytes can't be prepared", len(request.payload))
                 self._give_up([request], StoreUnavailableError(f"internal error: {type(failure).__name__}"))
 
@@ -170,8 +171,11 @@ class Pipeline:
         except MalformedRequestError as failure:
             if len(requests) == 1:
                 self._give_up(requests, failure)
-            else:
-                self._prepare_together([request for request in requests if self._is_well_formed(request)])
+                return
+            good = [request for request in requests if not request.handed_over and self._is_well_formed(request)]
+            if len(good) == len(requests):
+                raise  # together malformed, and none of them alone
+            self._prepare(good)
         except AuditgrafError as failure:
             self._give_up(requests, failure)
 
@@ -190,6 +194,8 @@ class Pipeline:
 
         Nothing is handed over before all of the group is known to be well-formed and wanted.
         """
+        if not requests:
+            return
         arrival_ns = time.time_ns()
         envelope = open_requests([request.payload for request in requests])
         parts = envelope.parts()
@@ -210,7 +216,7 @@ class Pipeline:
                 _fail([requests[index]], _REJECTED)
             self._count(dropped=transformed.dropped)
             self._catalogue.ensure_partitions(transformed.events.days())
-            self._prepared.put(_Part(requests, transformed.events, last=part is parts[-1]))
+            self._hand_over(_Part(requests, transformed.events, last=part is parts[-1]))
 
     def _too_large(self, envelope: Envelope, requests: list[_Waiting]) -> dict[int, AuditgrafError]:
         limit = self._limits.max_request_records
@@ -229,8 +235,15 @@ class Pipeline:
         return rejected
 
     def _give_up(self, requests: list[_Waiting], failure: AuditgrafError) -> None:
-        _fail(requests, failure)
-        self._prepared.put(_Part(requests, None, last=True))
+        left = [request for request in requests if not request.handed_over]
+        _fail(left, failure)
+        self._hand_over(_Part(left, None, last=True))
+
+    def _hand_over(self, part: _Part) -> None:
+        if part.last:
+            for request in part.requests:
+                request.handed_over = True
+        self._prepared.put(part)
 
     def _write_forever(self) -> None:
         while (part := self._prepared.get()) is not None:
@@ -246,7 +259,7 @@ class Pipeline:
             written: Written = self._writer.write(events)
         except AuditgrafError as failure:
             _fail(requests, failure)
-        except Exception as failure:
+        except BaseException as failure:
             log.exception("a group of %d events could not be written", len(events))
             _fail(requests, StoreUnavailableError(f"internal error: {type(failure).__name__}"))
         else:

@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 # What a sender waits at most by default (OTEL_EXPORTER_OTLP_TIMEOUT): an answer later than that reaches nobody.
 _GRACE_S = 10.0
 _MAINTENANCE_S = 1800.0
+_MAINTENANCE_RETRY_S = 30.0
+# Orchestrators give up on a probe after a few seconds.
+_PROBE_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +59,7 @@ class Collector:
         # Readiness has a session of its own: it must answer while the others wait.
         self._probe = Catalogue(url)
         self._writer = Writer(url, self._catalogue)
-        self.pipeline = Pipeline(
-            transform, self._catalogue, self._writer, config.limits
-        )
+        self.pipeline = Pipeline(transform, self._catalogue, self._writer, config.limits)
         limit = config.limits.max_request_bytes
         self._grpc = GrpcReceiver(self.pipeline, listen=config.grpc.listen, max_request_bytes=limit)
         self._http = HttpReceiver(
@@ -69,6 +70,7 @@ class Collector:
             cors_allowed_origins=config.http.cors_allowed_origins,
         )
         self._maintenance: asyncio.Task[None] | None = None
+        self._probing: asyncio.Future[str | None] | None = None
 
     async def start(self) -> Ports:
         """Serves from now on, whether PostgreSQL is there yet or not. Raises ConfigError for a port that is taken."""
@@ -95,18 +97,28 @@ class Collector:
         log.info("stopped; since the start: %s", self.pipeline.counts)
 
     async def missing(self) -> str | None:
-        """What keeps events from being written, None where nothing does."""
-        return await asyncio.to_thread(self._probe.missing, self._classes)
+        """What keeps events from being written, None where nothing does. Answers in time even if PostgreSQL doesn't."""
+        # One at a time: each that hangs holds a thread, of those that inflate and parse requests too.
+        if self._probing is None or self._probing.done():
+            self._probing = asyncio.ensure_future(asyncio.to_thread(self._probe.missing, self._classes))
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._probing), _PROBE_S)
+        except TimeoutError:
+            return f"PostgreSQL has not answered within {_PROBE_S:g} s"
 
     async def _maintain(self) -> None:
         """Makes partitions ahead of time, so that no sender waits for one at midnight."""
         while True:
+            pause = _MAINTENANCE_S
             try:
                 await asyncio.to_thread(self._catalogue.ensure_ahead, self._classes)
                 await asyncio.to_thread(self._catalogue.forget_arrivals)
             except StoreUnavailableError as failure:
+                pause = _MAINTENANCE_RETRY_S
                 log.warning("partitions could not be made ahead of time: %s", failure)
-            await asyncio.sleep(_MAINTENANCE_S)
+            except Exception:
+                log.exception("partitions could not be made ahead of time")
+            await asyncio.sleep(pause)
 
 
 async def serve(config: Config, *, started: Callable[[Ports], None] = lambda ports: None) -> None:

@@ -17,8 +17,10 @@ from exporter.mapping.compile import Mapped, Mapper
 from exporter.mapping.fields import Picker
 from exporter.otlp.decode import Records
 
-# For classes that are kept for ever: no clock is trusted further back than the partitions' own bound.
-_FOREVER = timedelta(days=36500)
+# How far back a clock is believed at most: senders decide which days get a partition, so those must stay countable.
+# Older history needs `accept.past`.
+_FOREVER = timedelta(days=3653)
+_FURTHEST = timedelta(days=36500)  # what audit.ensure_partitions makes
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class Transform:
         window = window or Window()
         past = [classes[name] if window.past is None else window.past for name in self._classes]
         reach = [_FOREVER if span is None else span for span in past]
-        self._past_ns = np.array([min(span, _FOREVER) // timedelta(microseconds=1) * 1000 for span in reach], np.int64)
+        self._past_ns = np.array([min(span, _FURTHEST) // timedelta(microseconds=1) * 1000 for span in reach], np.int64)
         self._future_ns = window.future // timedelta(microseconds=1) * 1000
 
     def __call__(

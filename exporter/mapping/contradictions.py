@@ -102,9 +102,7 @@ def _candidates(facts: list[Fact]) -> pl.Series | None:
         return pl.Series(range(MAX_SEVERITY + 1))
     if any(_needs_absence(fact) for fact in facts):
         return pl.Series([None], dtype=pl.String)
-    listed = [
-        fact.condition for fact in facts if isinstance(fact.condition, TextCondition) and not fact.negated
-    ]
+    listed = [fact.condition for fact in facts if isinstance(fact.condition, TextCondition) and not fact.negated]
     values = [value for condition in listed for value in (*(condition.one_of or ()), condition.equals)]
     allowed = [text for value in values if value is not None for text in texts(value)]
     return pl.Series(allowed, dtype=pl.String) if allowed else None

@@ -9,7 +9,9 @@ BEGIN
     FOREACH role_name IN ARRAY ARRAY['auditgraf_owner', 'auditgraf_writer', 'auditgraf_reader'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role_name) THEN
             BEGIN
-                EXECUTE format('CREATE ROLE %I NOLOGIN', role_name);
+                -- Without a password a login works only where pg_hba.conf trusts the client anyway.
+                EXECUTE format('CREATE ROLE %I %s', role_name,
+                               CASE role_name WHEN 'auditgraf_owner' THEN 'NOLOGIN' ELSE 'LOGIN' END);
             EXCEPTION WHEN duplicate_object OR unique_violation THEN
                 NULL;
             END;
@@ -44,7 +46,7 @@ BEGIN
             ('auditgraf_reader', 'idle_in_transaction_session_timeout', '60s'),
             ('auditgraf_reader', 'search_path', 'audit'),
             ('auditgraf_writer', 'search_path', 'audit'),
-            ('auditgraf_writer', 'lock_timeout', '30s')
+            ('auditgraf_writer', 'lock_timeout', '8s')
         ) AS settings (role_name, setting, value)
     LOOP
         IF NOT EXISTS (

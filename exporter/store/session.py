@@ -26,6 +26,15 @@ def check_url(url: str) -> None:
         )
 
 
+# A server that vanishes without a word is noticed before the senders' patience of 10 seconds is over.
+_NOTICE_SILENCE: dict[str, Any] = {
+    "keepalives_idle": 3,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 8000,
+}
+
+
 class Session:
     """One connection that is opened when needed and forgotten when it breaks. Not for two threads at once."""
 
@@ -41,7 +50,7 @@ class Session:
         if self._connection is None or self._connection.closed:
             try:
                 self._connection = psycopg.connect(
-                    self._url, autocommit=True, connect_timeout=5, application_name=self._name
+                    self._url, autocommit=True, connect_timeout=5, application_name=self._name, **_NOTICE_SILENCE
                 )
             except psycopg.OperationalError as failure:
                 raise StoreUnavailableError(f"PostgreSQL can't be reached: {failure}") from failure

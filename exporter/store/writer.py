@@ -62,7 +62,8 @@ class Writer:
             return Written()
         try:
             return self._write(events, optimistic=True)
-        except errors.UniqueViolation:
+        except (errors.UniqueViolation, errors.DeadlockDetected):
+            # Events stored before, or on their way in another collector's group, in another order.
             return self._again(events)
         except errors.CheckViolation:
             # "no partition of relation found for row": it was retired since we last looked.
@@ -101,13 +102,13 @@ class Writer:
         return Written(stored, duplicates=len(events) - stored)
 
     def _merge(self, connection: Connection, name: str, frame: pl.DataFrame) -> int:
-        """The way that tolerates what is there already: through a temporary table."""
+        """The way that tolerates what is there already: through a temporary table, in one order for all writers."""
         staging = sql.Identifier("pg_temp", "staging")
         connection.execute(sql.SQL("TRUNCATE {}").format(staging))
         copy(connection, staging, frame)
         columns = sql.SQL(", ").join(map(sql.Identifier, frame.columns))
         merged = connection.execute(
-            sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {} ON CONFLICT DO NOTHING").format(
+            sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {} ORDER BY id ON CONFLICT DO NOTHING").format(
                 sql.Identifier("audit", f"events_{name}"), columns, columns, staging
             )
         )

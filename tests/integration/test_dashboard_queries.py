@@ -330,5 +330,8 @@ def test_rare_actions_are_one_series_in_the_neutral_colour(database: str, panels
 
 
 def test_the_reader_cannot_write_whatever_a_query_says(panels: Panels) -> None:
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        panels.sql("DELETE FROM audit.events_default")
+    panels.sql("SELECT set_config('default_transaction_read_only', 'off', false)")
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         panels.sql("DELETE FROM audit.events_default")

@@ -62,7 +62,7 @@ def one(findings: list[Finding], check: str) -> Finding:
 
 def execute(url: str, statement: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(sql.SQL(statement))  # type: ignore[arg-type]
+        connection.execute(sql.SQL(statement))
 
 
 def test_a_sound_setup_has_no_problems_and_every_warning_has_a_remedy(environ: dict[str, str]) -> None:
@@ -282,12 +282,14 @@ def running_collector(environ: Mapping[str, str]) -> Iterator[None]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    collector = Collector(load_config(environ))
-    asyncio.run_coroutine_threadsafe(collector.start(), loop).result(30)
     try:
-        yield
+        collector = Collector(load_config(environ))
+        asyncio.run_coroutine_threadsafe(collector.start(), loop).result(30)
+        try:
+            yield
+        finally:
+            asyncio.run_coroutine_threadsafe(collector.stop(), loop).result(30)
     finally:
-        asyncio.run_coroutine_threadsafe(collector.stop(), loop).result(30)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(30)
         loop.close()

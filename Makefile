@@ -44,6 +44,9 @@ dashboards: install ## Render the dashboards again that are committed under dash
 
 lock: ## Lock the dependencies again, newest allowed versions (needs pip-tools in .venv)
 	$(BIN)/python -m piptools compile $(LOCK) --output-file requirements/run.txt pyproject.toml
+	$(BIN)/python -m piptools compile $(LOCK) --output-file requirements/build.txt requirements/build.in
+	$(BIN)/python -m piptools compile $(LOCK) --extra demo --constraint requirements/run.txt \
+		--output-file requirements/demo.txt pyproject.toml
 	$(BIN)/python -m piptools compile $(LOCK) --all-extras --output-file requirements/dev.txt pyproject.toml requirements/dev.in
 
 LOCK := --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras \

@@ -12,8 +12,8 @@ from typing import Literal
 
 import click
 
-from collector.config import Config, load_config
-from exporter.errors import AuditgrafError
+from collector.config import SECRETS, Config, load_config
+from exporter.errors import AuditgrafError, ConfigError
 
 
 class _Cli(click.Group):
@@ -57,7 +57,7 @@ def _environment(context: click.Context) -> Mapping[str, str]:
 
     given: Path | None = context.find_root().obj
     environment = dict(os.environ) if given is None else {**os.environ, "AUDITGRAF_CONFIG": str(given)}
-    if context.info_name != "up" and not environment.get("AUDITGRAF_DATABASE_URL"):
+    if context.info_name != "up" and not any(environment.get(variable) for variable in SECRETS):
         environment |= running()
     return environment
 
@@ -221,8 +221,11 @@ def doctor(context: click.Context, as_json: bool) -> None:
     """Say what is configured, what is reachable, what is wrong, and what to do. Exits with 1 where something is."""
     from rich.console import Console
 
-    from collector.doctor import examine, report
+    from collector.doctor import examine, report, unusable
 
-    environment = _environment(context)
-    if not report(examine(_config(context), environment), as_json=as_json, console=Console()):
+    try:
+        findings = examine(_config(context), _environment(context))
+    except ConfigError as failure:
+        findings = iter([unusable(failure)])
+    if not report(findings, as_json=as_json, console=Console()):
         context.exit(1)

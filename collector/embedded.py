@@ -64,7 +64,10 @@ class EmbeddedPostgres:
         return f"postgresql://{_SUPERUSER}:{self.credentials.owner_password}@127.0.0.1:{self.port}/{database}"
 
     def start(self) -> None:
-        """Starts the server, or joins the one that runs on this folder. Raises AuditgrafError with its log's end."""
+        """Starts the server, or joins the one that runs on this folder. Raises AuditgrafError with its log's end.
+
+        Started again after `stop` or `kill`, it listens where it did, so that who was connected finds it.
+        """
         self._home.mkdir(parents=True, exist_ok=True)
         if self._user is not None:
             os.chown(self._home, self._user, -1)
@@ -75,7 +78,7 @@ class EmbeddedPostgres:
         if running is not None:
             self.port = running
         else:
-            self.port = _free_port()
+            self.port = _free_port(self.port)
             self._launch()
             self._started_here = True
         self._create_database()
@@ -221,8 +224,14 @@ def _open_to_all(path: Path) -> bool:
     return all(folder.stat().st_mode & stat.S_IXOTH for folder in (path, *path.parents))
 
 
-def _free_port() -> int:
+def _free_port(wanted: int) -> int:
+    """The port wanted if nothing listens there, else any free one; 0 wants none."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        # As the server does: connections of the last one may linger.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port

@@ -70,7 +70,7 @@ class CollectorProcess:
     def start(self) -> float:
         """Starts the process; the seconds until it was ready."""
         self.launch()
-        return wait_until(lambda: self.get("/readyz")[0] == 200, "the collector is ready")
+        return wait_until(lambda: self.missing() == "", "the collector is ready")
 
     def kill(self) -> None:
         """kill -9: no chance to finish anything."""
@@ -80,8 +80,17 @@ class CollectorProcess:
 
     def terminate(self) -> int:
         """SIGTERM; the exit code."""
+        self.ask_to_stop()
+        return self.wait()
+
+    def ask_to_stop(self) -> None:
+        """SIGTERM, without waiting for what comes of it."""
         assert self._process is not None
         self._process.terminate()
+
+    def wait(self) -> int:
+        """Waits for the end; the exit code."""
+        assert self._process is not None
         return self._process.wait(WAIT)
 
     def close(self) -> None:
@@ -99,12 +108,13 @@ class CollectorProcess:
         return self._send(Request(f"{self.http_url}/v1/logs", data=body, headers=headers, method="POST"))
 
     def missing(self) -> str:
-        """What /readyz says is missing; empty where nothing is."""
+        """What /readyz says is missing; empty where nothing is. Fails the test where the process ended by itself."""
+        assert self._process is not None
+        assert self._process.poll() is None, f"the collector ended with {self._process.returncode}"
         code, _, body = self.get("/readyz")
         return "" if code == 200 else str(json.loads(body)["message"]) if code else "nobody listens"
 
     def _send(self, request: Request) -> tuple[int, dict[str, str], bytes]:
-        assert self._process is None or self._process.poll() is None, "the collector ended"
         try:
             with urlopen(request, timeout=WAIT) as response:
                 return response.status, _lower(response.headers), response.read()

@@ -27,6 +27,9 @@ ARRIVAL_NS = 1_790_000_000 * NS  # 2026-09-21 14:13:20 UTC
 OCCURRED_NS = ARRIVAL_NS - 3600 * NS + 123_456_789
 CLASSES = {"default": timedelta(days=365), "log": timedelta(days=7), "security": timedelta(days=730)}
 
+# Whatever the default rules fill a column from, as an attribute of this name.
+READ = sorted({source.key for sources in load_all((), CLASSES).fields.values() for source in sources})
+
 Pairs = Sequence[tuple[str, Any]]
 
 

@@ -18,7 +18,7 @@ SELECT clock_timestamp();
 -- name: writer_rights
 -- What the session's role lacks to write events, and what it may do beyond that: two arrays of text.
 WITH tables AS (
-    SELECT oid, oid::regclass::text AS name, relname, relkind
+    SELECT 'audit.' || quote_ident(relname) AS name, relname, relkind
     FROM pg_class WHERE relnamespace = 'audit'::regnamespace AND relkind IN ('r', 'p', 'v')
 ), needed (name, privilege) AS (
     SELECT name, 'INSERT' FROM tables WHERE relkind = 'p' AND relname ~ '^events_'
@@ -36,7 +36,7 @@ SELECT ARRAY(SELECT privilege || ' on ' || name FROM needed WHERE NOT has_table_
 -- name: reader_rights
 -- The same for the reader: views only, and those only to be read.
 WITH tables AS (
-    SELECT oid::regclass::text AS name, relkind
+    SELECT 'audit.' || quote_ident(relname) AS name, relkind
     FROM pg_class WHERE relnamespace = 'audit'::regnamespace AND relkind IN ('r', 'p', 'v', 'm')
 ), needed (name) AS (
     VALUES ('audit.events'), ('audit.event_sources'), ('audit.retention')

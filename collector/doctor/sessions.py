@@ -29,12 +29,15 @@ class Login:
     role: Role
     url: Callable[[], str]
     variables: str
+    needed: bool = True
 
 
 def logins(config: Config) -> tuple[Login, ...]:
     """The three roles, in the order in which they are looked at."""
+    # Where writer and reader have URLs of their own, only `auditgraf migrate` needs the owner's.
+    others = config.database.writer_url is not None and config.database.reader_url is not None
     return (
-        Login("owner", config.owner_url, "AUDITGRAF_DATABASE_URL"),
+        Login("owner", config.owner_url, "AUDITGRAF_DATABASE_URL", needed=not others),
         Login("writer", config.writer_url, "AUDITGRAF_WRITER_DATABASE_URL or AUDITGRAF_WRITER_PASSWORD"),
         Login("reader", config.reader_url, "AUDITGRAF_READER_DATABASE_URL or AUDITGRAF_READER_PASSWORD"),
     )
@@ -47,7 +50,10 @@ def session(login: Login) -> Iterator[tuple[Finding, Connection | None]]:
     try:
         place = _place(login.url())
     except ConfigError as failure:
-        yield Finding(check, "problem", str(failure), f"set {login.variables}"), None
+        yield (
+            Finding(check, "problem" if login.needed else "warning", str(failure), f"set {login.variables}"),
+            None,
+        )
         return
     except (ValueError, psycopg.Error):
         yield Finding(check, "problem", f"the URL of {login.variables} can't be read", _ENCODE), None

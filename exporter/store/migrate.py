@@ -72,7 +72,7 @@ def migrate(
             _classes(connection, classes)
             return applied
     except psycopg.OperationalError as failure:
-        raise StoreUnavailableError(f"PostgreSQL can't be reached or gave up: {failure}") from failure
+        raise StoreUnavailableError(f"PostgreSQL refused, or can't be reached: {failure}") from failure
     except errors.InsufficientPrivilege as failure:
         raise MigrationError(
             f"the user of AUDITGRAF_DATABASE_URL may not do this: {failure}. "

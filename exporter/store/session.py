@@ -53,7 +53,9 @@ class Session:
                     self._url, autocommit=True, connect_timeout=5, application_name=self._name, **_NOTICE_SILENCE
                 )
             except psycopg.OperationalError as failure:
-                raise StoreUnavailableError(f"PostgreSQL can't be reached: {failure}") from failure
+                # No error of a failed connection has a code: where our own role is refused, most likely none was made.
+                remedy = ": run auditgraf migrate" if '"auditgraf_' in str(failure) else ""
+                raise StoreUnavailableError(f"PostgreSQL can't be reached: {failure}{remedy}") from failure
         return self._connection
 
     def failed(self, failure: psycopg.Error) -> StoreUnavailableError:

@@ -71,6 +71,10 @@ class Writer:
             return self._again(events)
         except POISON as failure:
             return self._around_poison(events, failure)
+        except psycopg.OperationalError:
+            # A connection that PostgreSQL ended while it lay idle is found out only here; once more over a new one.
+            self._session.close()
+            return self._again(events)
         except psycopg.Error as failure:
             raise self._session.failed(failure) from failure
 

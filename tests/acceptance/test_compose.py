@@ -118,10 +118,7 @@ def test_services_start_in_order() -> None:
 
 def test_only_otlp_and_grafana_are_published_and_on_loopback_by_default() -> None:
     published = {name: settings["ports"] for name, settings in SERVICES.items() if "ports" in settings}
-    plain = {
-        name: [re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", port) for port in ports]
-        for name, ports in published.items()
-    }
+    plain = {name: [re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", port) for port in ports] for name, ports in published.items()}
     assert plain == {
         "collector": ["127.0.0.1:4317:4317", "127.0.0.1:4318:4318"],
         "grafana": ["127.0.0.1:3000:3000"],
@@ -226,9 +223,7 @@ def test_the_image_installs_nothing_without_a_hash() -> None:
 @pytest.mark.parametrize("name", ["build", "run", "demo"])
 def test_every_locked_package_has_a_hash(name: str) -> None:
     text = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
-    packages = re.findall(
-        r"^[a-z0-9][^\n]*==[^\n]*(?:\n +--hash=sha256:[0-9a-f]{64}[^\n]*)*", text, re.MULTILINE
-    )
+    packages = re.findall(r"^[a-z0-9][^\n]*==[^\n]*(?:\n +--hash=sha256:[0-9a-f]{64}[^\n]*)*", text, re.MULTILINE)
     assert packages
     assert [package for package in packages if "--hash" not in package] == []
 
@@ -236,11 +231,7 @@ def test_every_locked_package_has_a_hash(name: str) -> None:
 def test_the_demo_adds_packages_and_changes_none() -> None:
     """The demo's image is the collector's with more on top."""
     run, demo = (
-        set(
-            re.findall(
-                r"^([a-z0-9][^\s;]*==[^\s;\\]+)", (ROOT / "requirements" / name).read_text(), re.MULTILINE
-            )
-        )
+        set(re.findall(r"^([a-z0-9][^\s;]*==[^\s;\\]+)", (ROOT / "requirements" / name).read_text(), re.MULTILINE))
         for name in ("run.txt", "demo.txt")
     )
     assert run < demo

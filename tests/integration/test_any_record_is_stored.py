@@ -15,15 +15,23 @@ from hypothesis import strategies as st
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from psycopg.rows import dict_row
 
-from exporter.mapping.rules import load_all
 from exporter.otlp.decode import decode
 from exporter.store.catalogue import Catalogue
 from exporter.store.writer import Writer, Written
 from exporter.transform import Transform
-from tests.records import ARRIVAL_NS, CLASSES, NASTY, any_value, log_records, mapper, record, request, texts
+from tests.records import (
+    ARRIVAL_NS,
+    CLASSES,
+    NASTY,
+    READ,
+    any_value,
+    log_records,
+    mapper,
+    record,
+    request,
+    texts,
+)
 
-# The attributes that columns are filled from.
-READ = sorted({source.key for sources in load_all((), CLASSES).fields.values() for source in sources})
 FORMS: list[Any] = [
     *NASTY,
     "x" * 5000,

@@ -59,7 +59,7 @@ async def submit(to: Pipeline, *payloads: bytes) -> list[asyncio.Task[None]]:
 async def outcomes(tasks: Sequence[asyncio.Task[None]]) -> list[type[Any]]:
     """What became of each request: NoneType, or the exception's class."""
     answers = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 30)
-    return [type(answer) for answer in answers]
+    return [MalformedRequestError if isinstance(answer, MalformedRequestError) else type(answer) for answer in answers]
 
 
 async def until(condition: Callable[[], object], what: str) -> None:

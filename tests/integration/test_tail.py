@@ -3,83 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-import select
-import signal
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import numpy as np
 import psycopg
 import pytest
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from psycopg import sql
 from rich.console import Console
 
 from collector.config import as_role
 from collector.tail import TailFilter, follow, parse_severity
 from exporter.errors import AuditgrafError, ConfigError, StoreUnavailableError
-from exporter.events import Events
-from exporter.mapping.compile import Mapper
-from exporter.mapping.rules import load_all
-from exporter.otlp.decode import decode
-from exporter.store.catalogue import Catalogue
-from exporter.store.writer import Writer
-from exporter.transform import Transform
-from tests.conftest import CLASSES
-
-WAIT = 30.0
-EVERYTHING = TailFilter()
-Record = dict[str, str]
-
-
-class Store:
-    """The collector's way from records to committed events, without its receivers."""
-
-    def __init__(self, owner_url: str) -> None:
-        url = as_role(owner_url, "auditgraf_writer")
-        self._catalogue = Catalogue(url)
-        self._writer = Writer(url, self._catalogue)
-        self._transform = Transform(Mapper(load_all((), tuple(CLASSES))), CLASSES)
-        self._next_ns = time.time_ns() - 60_000_000_000
-
-    def prepare(self, records: Sequence[Record], *, at_ns: int | None = None) -> Events:
-        """A group of records: their attributes, and `service`, `severity` and `body`, which are none."""
-        message = ExportLogsServiceRequest()
-        for values in records:
-            attributes = dict(values)
-            resource_logs = message.resource_logs.add()
-            resource_logs.resource.attributes.add(key="service.name").value.string_value = attributes.pop(
-                "service", "shop"
-            )
-            self._next_ns += 1_000_000
-            record = resource_logs.scope_logs.add().log_records.add(time_unix_nano=at_ns or self._next_ns)
-            record.severity_number = int(attributes.pop("severity", "9"))  # type: ignore[assignment]
-            record.body.string_value = attributes.pop("body", "")
-            for key, value in attributes.items():
-                record.attributes.add(key=key).value.string_value = value
-        decoded = decode([message.SerializeToString()])
-        columns = [self._transform.mapper.source_columns(source) for source in decoded.sources]
-        return self._transform(
-            decoded, self._catalogue.source_ids(decoded.sources, columns), time.time_ns()
-        ).events
-
-    def commit(self, events: Events) -> None:
-        self._catalogue.ensure_partitions(events.days())
-        assert self._writer.write(events).stored == len(events)
-
-    def add(self, *records: Record) -> None:
-        self.commit(self.prepare(records))
-
-    def close(self) -> None:
-        self._writer.close()
-        self._catalogue.close()
+from tests.integration.committed import Store, event
+from tests.integration.tailing import EVERYTHING, Tail, tailing, wait_until
 
 
 @pytest.fixture
@@ -87,95 +25,6 @@ def store(database: str) -> Iterator[Store]:
     made = Store(database)
     yield made
     made.close()
-
-
-def event(name: str, **more: str) -> Record:
-    """An audit event of that action; underscores in the other names stand for dots, `audit` goes in front."""
-    known = {"service", "severity", "body"}
-    return {"audit.action": name} | {
-        key if key in known else f"audit.{key.replace('_', '.')}": value for key, value in more.items()
-    }
-
-
-class Tail:
-    """A tail in a thread of its own, its output in a pipe. Ends when the pipe is closed."""
-
-    def __init__(self, url: str, filter: TailFilter, options: dict[str, Any]) -> None:
-        self._source, sink = os.pipe()
-        self._rest = b""
-        self._failure: BaseException | None = None
-        self._file = os.fdopen(sink, "w", encoding="utf-8")
-        console = Console(file=self._file, width=options.pop("width", None), **options.pop("terminal", {}))
-        settings = {"last": 0, "count": None, "as_json": True, **options}
-
-        def run() -> None:
-            try:
-                follow(url, filter, **settings, console=console)
-            except BaseException as failure:
-                self._failure = failure
-            finally:
-                self._file.close()
-
-        self._thread = threading.Thread(target=run, daemon=True)
-        self._thread.start()
-
-    def line(self) -> str:
-        """The next line; fails where none comes."""
-        while b"\n" not in self._rest:
-            ready, _, _ = select.select([self._source], [], [], WAIT)
-            assert ready, f"no line within {WAIT} s; so far: {self._rest!r}"
-            part = os.read(self._source, 1 << 20)
-            assert part, f"the tail has ended: {self._failure!r}"
-            self._rest += part
-        line, _, self._rest = self._rest.partition(b"\n")
-        return line.decode()
-
-    def lines(self, count: int) -> list[str]:
-        return [self.line() for _ in range(count)]
-
-    def actions(self, count: int) -> list[str]:
-        return [json.loads(line)["action"] for line in self.lines(count)]
-
-    def rest(self) -> str:
-        """What comes until the tail ends by itself."""
-        while part := os.read(self._source, 1 << 20):
-            self._rest += part
-        return self._rest.decode()
-
-    def stop(self) -> None:
-        os.close(self._source)
-        self._thread.join(WAIT)
-        assert not self._thread.is_alive()
-        if self._failure is not None:
-            raise self._failure
-
-
-@contextmanager
-def tailing(database: str, filter: TailFilter = EVERYTHING, **options: Any) -> Iterator[Tail]:
-    """A tail that listens already."""
-    tail = Tail(as_role(database, "auditgraf_reader"), filter, options)
-    try:
-        wait_until_listening(database)
-        yield tail
-    finally:
-        tail.stop()
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + WAIT
-    while not condition():
-        assert time.monotonic() < deadline, f"{what}: not within {WAIT} s"
-        threading.Event().wait(0.02)
-
-
-def wait_until_listening(database: str) -> None:
-    """Until the tail is past its LISTEN and waits for news."""
-    statement = (
-        "SELECT FROM pg_stat_activity WHERE application_name = 'auditgraf tail' AND datname = current_database()"
-        " AND state = 'idle' AND query NOT LIKE '%set_config%'"
-    )
-    with psycopg.connect(database, autocommit=True) as connection:
-        wait_until(lambda: connection.execute(statement).fetchone() is not None, "the tail listens")
 
 
 def test_an_event_is_shown_once_it_is_committed(database: str, store: Store) -> None:
@@ -424,44 +273,3 @@ def follow_nothing(url: str, chosen: TailFilter) -> None:
 def test_an_impossible_filter_is_refused(make: Callable[[], object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         make()
-
-
-PROGRAM = """
-import sys
-from rich.console import Console
-from collector.tail import TailFilter, follow
-follow(sys.argv[1], TailFilter(), last=10, count=None, as_json=True, console=Console())
-"""
-
-
-@contextmanager
-def tail_process(database: str) -> Iterator[subprocess.Popen[bytes]]:
-    url = as_role(database, "auditgraf_reader")
-    command = [sys.executable, "-c", PROGRAM, url]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        try:
-            wait_until_listening(database)
-            yield process
-        finally:
-            process.kill()
-
-
-def test_ctrl_c_ends_quietly(database: str, store: Store) -> None:
-    store.add(event("user.login"))
-    with tail_process(database) as process:
-        assert process.stdout is not None
-        assert b"user.login" in process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=WAIT)
-    assert (process.returncode, out, err) == (0, b"", b"")
-
-
-def test_a_closed_pipe_ends_it_quietly_without_waiting_for_an_event(database: str, store: Store) -> None:
-    store.add(event("user.login"))
-    with tail_process(database) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        assert b"user.login" in process.stdout.readline()
-        process.stdout.close()
-        assert process.wait(WAIT) == 0
-        assert process.stderr.read() == b""

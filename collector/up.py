@@ -40,6 +40,7 @@ class UpOptions:
 
 def up(options: UpOptions, config: Config, environ: Mapping[str, str], say: Callable[[str], None]) -> None:
     """Runs until SIGINT or SIGTERM, then stops all it started. Raises AuditgrafError for what can't be started."""
+    options.home.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         if config.database.url is None:
             config = _with_embedded(options, config, environ, stack, say)

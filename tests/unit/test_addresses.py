@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from exporter.enrich import addresses
 from exporter.enrich.addresses import Addresses
+from exporter.enrich.geoip import GeoIp, demo_networks
 from tests.records import event, events, record, request, texts
 
 
@@ -113,3 +115,44 @@ def test_what_an_address_does_not_say_is_kept_whoever_is_in_the_batch(
     assert made["client_ip"] == Addresses().parse([text])[0]
     assert made["attributes"] == {"client.address": text}
     assert (made.get("client_address"), made["flags"]) == (None, set())
+
+
+@pytest.fixture(scope="module")
+def geo() -> GeoIp:
+    return GeoIp("bundled", "bundled")
+
+
+def test_an_address_has_the_place_of_the_database(geo: GeoIp) -> None:
+    network = next(each for each in demo_networks() if "." in each.network)
+    address = network.network.partition("/")[0].removesuffix(".0") + ".1"
+    located, private, none = events(
+        request(record({"client.address": address}), record({"client.address": "10.0.0.1"}), record()),
+        geo=geo,
+    )
+    place = (network.country, network.city, network.latitude, network.longitude, network.asn, network.as_org)
+    names = ("country", "city", "latitude", "longitude", "asn", "as_org")
+    assert tuple(located[name] for name in names) == place
+    for row in (private, none):
+        assert [row[name] for name in names] == [None] * 6
+
+
+def test_what_the_sender_says_about_the_place_wins_and_is_not_mixed_with_another(geo: GeoIp) -> None:
+    network = next(each for each in demo_networks() if "." in each.network and each.country != "NZ")
+    address = network.network.partition("/")[0].removesuffix(".0") + ".1"
+    sent: list[dict[str, Any]] = [
+        {"geo.country.iso_code": "NZ"},
+        {"geo.country.iso_code": network.country},
+        {"geo.location.lat": -41.5, "geo.location.lon": 173.5},
+        {},
+    ]
+    rows = events(request(*(record({"client.address": address} | geography) for geography in sent)), geo=geo)
+    other, same, coordinates, nothing = rows
+    assert (other["country"], other["city"], other["latitude"]) == ("NZ", None, None)
+    assert (same["country"], same["city"], same["latitude"]) == (
+        network.country,
+        network.city,
+        network.latitude,
+    )
+    assert (coordinates["latitude"], coordinates["longitude"], coordinates["city"]) == (-41.5, 173.5, None)
+    assert (nothing["country"], nothing["city"]) == (network.country, network.city)
+    assert {row["asn"] for row in rows} == {network.asn}

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.enrich.changes import parse
@@ -85,6 +85,7 @@ def test_changes_are_taken_from_a_map_as_well_as_from_text() -> None:
     assert (made["attributes"], made["flags"]) == ({}, set())
 
 
+@settings(max_examples=50, deadline=None)
 @given(values)
 def test_whatever_is_sent_as_changes_ends_as_changes_or_as_an_attribute(value: Any) -> None:
     for sent in (value, {"field": {"before": value}}):

@@ -109,7 +109,7 @@ def test_records_that_differ_in_anything_have_different_ids() -> None:
     assert len(set(ids(request(*made)))) == len(made)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(log_records(), min_size=1, max_size=5), st.randoms(use_true_random=False))
 def test_an_id_is_the_same_alone_in_any_batch_and_in_any_order(records: list[LogRecord], random: Any) -> None:
     for serial, made in enumerate(records):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 
-from tests.records import event, events, record, request, transform
+from tests.records import event, events, record, request
 
 
 def rules(*effects: str, fields: str = "{}") -> str:
@@ -289,26 +288,3 @@ def test_a_record_with_a_name_is_an_audit_event_and_another_is_a_log(key: str) -
     assert event(record({key: "login"}))["retention_class"] == "default"
     assert event(record(event_name="login"))["retention_class"] == "default"
     assert event(record({"http.request.method": "GET"}))["retention_class"] == "log"
-
-
-def test_unmatched_records_are_kept_dropped_or_their_request_refused() -> None:
-    group = request(record(event_name="a"), record()), request(record(event_name="b"))
-    kept = transform(*group, unmatched="keep")
-    assert (len(kept.events), kept.dropped, kept.rejected.tolist()) == (3, 0, [])
-    dropped = transform(*group, unmatched="drop")
-    assert (dropped.events.frame["action"].to_list(), dropped.dropped) == (["a", "b"], 1)
-    assert dropped.rejected.tolist() == []
-    rejected = transform(*group, unmatched="reject")
-    assert (rejected.events.frame["action"].to_list(), rejected.dropped) == (["b"], 0)
-    assert rejected.rejected.tolist() == [0]
-
-
-def test_a_record_that_is_left_out_takes_its_arrival_and_bytes_along() -> None:
-    group = request(record(), record(event_name="a", time_unix_nano=0), record(), record(event_name="b"))
-    events_left = transform(group, unmatched="drop").events
-    assert events_left.arrivals is not None
-    assert events_left.arrivals["row"].to_list() == [0]
-    assert [events_left.raw(row) for row in range(2)] == [
-        group.resource_logs[0].scope_logs[0].log_records[index].SerializeToString() for index in (1, 3)
-    ]
-    assert np.array_equal(events_left.retention_class, [0, 0])

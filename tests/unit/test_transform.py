@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 from google.protobuf.message import Message
 from hypothesis import given, settings
@@ -16,8 +17,18 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
-from exporter.enrich.geoip import GeoIp, demo_networks
-from tests.records import NASTY, OCCURRED_NS, READ, event, events, log_records, record, request, texts
+from tests.records import (
+    NASTY,
+    OCCURRED_NS,
+    READ,
+    event,
+    events,
+    log_records,
+    record,
+    request,
+    texts,
+    transform,
+)
 
 
 def content(value: AnyValue) -> Any:  # noqa: PLR0911
@@ -258,47 +269,6 @@ def test_an_indexed_column_is_cut_at_a_character_and_the_whole_value_kept(
     assert (made[column], made["flags"], made["attributes"]) == (fits, {"truncated"}, {key: fits + letter})
 
 
-@pytest.fixture(scope="module")
-def geo() -> GeoIp:
-    return GeoIp("bundled", "bundled")
-
-
-def test_an_address_has_the_place_of_the_database(geo: GeoIp) -> None:
-    network = next(each for each in demo_networks() if "." in each.network)
-    address = network.network.partition("/")[0].removesuffix(".0") + ".1"
-    located, private, none = events(
-        request(record({"client.address": address}), record({"client.address": "10.0.0.1"}), record()),
-        geo=geo,
-    )
-    place = (network.country, network.city, network.latitude, network.longitude, network.asn, network.as_org)
-    names = ("country", "city", "latitude", "longitude", "asn", "as_org")
-    assert tuple(located[name] for name in names) == place
-    for row in (private, none):
-        assert [row[name] for name in names] == [None] * 6
-
-
-def test_what_the_sender_says_about_the_place_wins_and_is_not_mixed_with_another(geo: GeoIp) -> None:
-    network = next(each for each in demo_networks() if "." in each.network and each.country != "NZ")
-    address = network.network.partition("/")[0].removesuffix(".0") + ".1"
-    sent: list[dict[str, Any]] = [
-        {"geo.country.iso_code": "NZ"},
-        {"geo.country.iso_code": network.country},
-        {"geo.location.lat": -41.5, "geo.location.lon": 173.5},
-        {},
-    ]
-    rows = events(request(*(record({"client.address": address} | geography) for geography in sent)), geo=geo)
-    other, same, coordinates, nothing = rows
-    assert (other["country"], other["city"], other["latitude"]) == ("NZ", None, None)
-    assert (same["country"], same["city"], same["latitude"]) == (
-        network.country,
-        network.city,
-        network.latitude,
-    )
-    assert (coordinates["latitude"], coordinates["longitude"], coordinates["city"]) == (-41.5, 173.5, None)
-    assert (nothing["country"], nothing["city"]) == (network.country, network.city)
-    assert {row["asn"] for row in rows} == {network.asn}
-
-
 def test_nasty_text_survives_in_every_column() -> None:
     columns = {"user.id": "actor_id", "user_agent.original": "user_agent", "session.id": "session_id"}
     for text in filter(None, NASTY):
@@ -308,3 +278,26 @@ def test_nasty_text_survives_in_every_column() -> None:
             expected
         }
         assert made["attributes"] == {}
+
+
+def test_unmatched_records_are_kept_dropped_or_their_request_refused() -> None:
+    group = request(record(event_name="a"), record()), request(record(event_name="b"))
+    kept = transform(*group, unmatched="keep")
+    assert (len(kept.events), kept.dropped, kept.rejected.tolist()) == (3, 0, [])
+    dropped = transform(*group, unmatched="drop")
+    assert (dropped.events.frame["action"].to_list(), dropped.dropped) == (["a", "b"], 1)
+    assert dropped.rejected.tolist() == []
+    rejected = transform(*group, unmatched="reject")
+    assert (rejected.events.frame["action"].to_list(), rejected.dropped) == (["b"], 0)
+    assert rejected.rejected.tolist() == [0]
+
+
+def test_a_record_that_is_left_out_takes_its_arrival_and_bytes_along() -> None:
+    group = request(record(), record(event_name="a", time_unix_nano=0), record(), record(event_name="b"))
+    events_left = transform(group, unmatched="drop").events
+    assert events_left.arrivals is not None
+    assert events_left.arrivals["row"].to_list() == [0]
+    assert [events_left.raw(row) for row in range(2)] == [
+        group.resource_logs[0].scope_logs[0].log_records[index].SerializeToString() for index in (1, 3)
+    ]
+    assert np.array_equal(events_left.retention_class, [0, 0])

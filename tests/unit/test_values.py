@@ -67,7 +67,7 @@ def test_a_backslash_before_u0000_in_a_nested_value_is_no_nul() -> None:
     assert (orjson.loads(text), replaced) == ({"k": [r"\u0000", "\ufffd"]}, True)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(scalars, min_size=1, max_size=6))
 def test_a_column_of_mixed_values_gives_each_the_form_that_it_has_alone(column: list[Any]) -> None:
     alone = [rendered(value) for value in column]

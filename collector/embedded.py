@@ -99,11 +99,16 @@ class EmbeddedPostgres:
         if file.exists():
             return Credentials(**json.loads(file.read_text(encoding="utf-8")))
         made = Credentials(*(secrets.token_urlsafe(24) for _ in range(3)))
-        file.touch(mode=0o600)
-        file.write_text(json.dumps(asdict(made)), encoding="utf-8")
+        # Whole or not at all, here as for the data: a start may be cut short at any moment.
+        staging = file.with_suffix(".new")
+        staging.touch(mode=0o600)
+        staging.write_text(json.dumps(asdict(made)), encoding="utf-8")
+        staging.rename(file)
         return made
 
     def _initialise(self) -> None:
+        staging = self._home / "data.new"
+        shutil.rmtree(staging, ignore_errors=True)
         password = self._home / "initdb.password"
         password.touch(mode=0o600)
         password.write_text(self.credentials.owner_password, encoding="utf-8")
@@ -111,14 +116,12 @@ class EmbeddedPostgres:
             os.chown(password, self._user, -1)
         try:
             self._run(
-                *("initdb", "-D", str(self._data), "-U", _SUPERUSER, "--auth=scram-sha-256"),
+                *("initdb", "-D", str(staging), "-U", _SUPERUSER, "--auth=scram-sha-256"),
                 *(f"--pwfile={password}", "--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"),
             )
-        except AuditgrafError:
-            shutil.rmtree(self._data, ignore_errors=True)
-            raise
         finally:
             password.unlink()
+        staging.rename(self._data)
 
     def _launch(self) -> None:
         log = self._data / "server.log"

@@ -132,6 +132,11 @@ def event(
     return only
 
 
+def filled(row: dict[str, Any]) -> dict[str, Any]:
+    """A row without its empty columns, which one group may leave out and another not."""
+    return {name: value for name, value in row.items() if value is not None}
+
+
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
 

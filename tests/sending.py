@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -76,3 +78,32 @@ class Store:
     def close(self) -> None:
         self.writer.close()
         self.catalogue.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An event as whoever queries audit.events sees it, and where it came from."""
+
+    event: dict[str, Any]
+    source: dict[str, Any]
+
+    def given(self) -> dict[str, Any]:
+        """Every column but those that no sender can know: id, received_at and source_id."""
+        unknown = {"id", "received_at", "source_id"}
+        return {name: value for name, value in self.event.items() if name not in unknown}
+
+    def assert_filed(self, since: datetime) -> None:
+        """That the columns which `given` leaves out are what they must be, for what was sent after `since`."""
+        assert since <= self.event["received_at"] <= datetime.now(UTC)
+        assert self.event["id"].version == 7
+        milliseconds = self.event["id"].int >> 80
+        assert milliseconds == self.event["occurred_ns"] // 1_000_000
+        assert self.source["source_id"] == self.event["source_id"]
+        assert self.source["first_seen"] <= datetime.now(UTC)
+
+
+def stored(url: str, column: str, value: str) -> Stored:
+    """The one event whose column has that value."""
+    [event] = fetch(url, f"SELECT * FROM audit.events WHERE {column} = %s", value)
+    [source] = fetch(url, "SELECT * FROM audit.event_sources WHERE source_id = %s", event["source_id"])
+    return Stored(event, source)

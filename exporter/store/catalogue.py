@@ -119,8 +119,13 @@ class Catalogue:
             self._sources.popitem(last=False)
         return int(row[0])
 
-    def _fetch(self, name: str, parameters: Mapping[str, object] | Sequence[object]) -> tuple[Any, ...] | None:
+    def _fetch(
+        self, name: str, parameters: Mapping[str, object] | Sequence[object], *, once_more: bool = True
+    ) -> tuple[Any, ...] | None:
         try:
             return self._session.connection().execute(query(name), parameters).fetchone()
         except psycopg.Error as failure:
+            if once_more and self._session.lost:
+                # It may have ended while it lay idle; all these statements may run twice.
+                return self._fetch(name, parameters, once_more=False)
             raise self._session.failed(failure) from failure

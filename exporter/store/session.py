@@ -58,6 +58,11 @@ class Session:
                 raise StoreUnavailableError(f"PostgreSQL can't be reached: {failure}{remedy}") from failure
         return self._connection
 
+    @property
+    def lost(self) -> bool:
+        """Whether the connection that there was has ended."""
+        return self._connection is not None and self._connection.closed
+
     def failed(self, failure: psycopg.Error) -> StoreUnavailableError:
         """Drops the connection (its state is unknown) and gives what to raise."""
         self.close()

@@ -71,11 +71,10 @@ class Writer:
             return self._again(events)
         except POISON as failure:
             return self._around_poison(events, failure)
-        except psycopg.OperationalError:
-            # A connection that PostgreSQL ended while it lay idle is found out only here; once more over a new one.
-            self._session.close()
-            return self._again(events)
         except psycopg.Error as failure:
+            if self._session.lost:
+                # What PostgreSQL ended while it lay idle is found out only here; once more over a new connection.
+                return self._again(events)
             raise self._session.failed(failure) from failure
 
     def _again(self, events: Events) -> Written:

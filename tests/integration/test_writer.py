@@ -150,10 +150,7 @@ def test_a_deadlock_with_another_collector_is_nothing_that_a_sender_sees(store: 
         insert(other, events.slice(1, 1))
         with ThreadPoolExecutor(1) as thread:
             writing = thread.submit(store.writer.write, events)
-            waits = """
-                SELECT FROM pg_stat_activity
-                WHERE datname = current_database() AND wait_event_type = 'Lock' AND application_name = 'auditgraf writer'
-            """
+            waits = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
             wait_until(lambda: fetch(database, waits), "the writer waits for the other's event")
             # Now each waits for the other, and PostgreSQL ends the one that began to wait first.
             insert(other, events.slice(0, 1))
@@ -220,7 +217,7 @@ def test_arrivals_of_a_group_that_was_not_committed_are_not_taken_for_stored(
         blocking.execute("LOCK TABLE audit.events_default IN ACCESS EXCLUSIVE MODE")
         with ThreadPoolExecutor(1) as thread:
             writing = thread.submit(store.write, payload)
-            end_backend(database, "auditgraf writer", waiting_for_a_lock=True)
+            signal_backend(database, "pg_cancel_backend", "auditgraf writer", waiting_for_a_lock=True)
             with pytest.raises(StoreUnavailableError):
                 writing.result(30)
     assert count(database) == 0
@@ -272,35 +269,55 @@ def test_a_partition_that_was_dropped_behind_its_back_is_made_again(store: Store
     assert messages(database) == ["after"]
 
 
-def end_backend(database: str, name: str, *, waiting_for_a_lock: bool = False) -> None:
-    """Ends the sessions of that name, as an administrator or a failover would."""
+def signal_backend(database: str, function: str, name: str, *, waiting_for_a_lock: bool = False) -> None:
+    """Calls pg_cancel_backend or pg_terminate_backend for the session of that name, as an administrator would."""
     wanted = " AND wait_event_type = 'Lock'" if waiting_for_a_lock else ""
     statement = f"""
-        SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        SELECT pid, {function}(pid) FROM pg_stat_activity
         WHERE datname = current_database() AND application_name = %s{wanted}
     """
-    wait_until(lambda: fetch(database, statement, name), f"a session of the {name} to end")
-    gone = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s"
-    wait_until(lambda: not fetch(database, gone, name), f"the session of the {name} is over")
+    signalled: list[int] = []
+
+    def found() -> bool:
+        signalled.extend(row["pid"] for row in fetch(database, statement, name))
+        return bool(signalled)
+
+    wait_until(found, f"a session of the {name}")
+    if function == "pg_terminate_backend":
+        running = "SELECT FROM pg_stat_activity WHERE pid = ANY (%s)"
+        wait_until(lambda: not fetch(database, running, signalled), f"the session of the {name} is over")
 
 
-def test_after_its_connection_was_ended_it_says_so_once_and_works_again(store: Store, database: str) -> None:
+def test_a_connection_that_was_ended_while_idle_is_nothing_that_a_sender_sees(
+    store: Store, database: str
+) -> None:
     store.write(request(record("a")))
-    end_backend(database, "auditgraf writer")
-    payload = request(record("b"))
-    with pytest.raises(StoreUnavailableError):
-        store.write(payload)
-    assert store.write(payload) == Written(stored=1)
+    signal_backend(database, "pg_terminate_backend", "auditgraf writer")
+    assert store.write(request(record("b"))) == Written(stored=1)
+    assert messages(database) == ["a", "b"]
 
 
-def test_a_connection_that_ends_during_the_copy_leaves_nothing_behind(store: Store, database: str) -> None:
+def test_a_connection_that_ends_during_the_copy_stores_nothing_twice(store: Store, database: str) -> None:
     payload = load.request(500, 1, time.time_ns())
     with psycopg.connect(database) as blocking:
         # The last row of the COPY waits for an equal one that is not committed yet.
         insert(blocking, store.events([payload]).slice(499, 1))
         with ThreadPoolExecutor(1) as thread:
             writing = thread.submit(store.write, payload)
-            end_backend(database, "auditgraf writer", waiting_for_a_lock=True)
+            signal_backend(database, "pg_terminate_backend", "auditgraf writer", waiting_for_a_lock=True)
+            blocking.rollback()
+            assert writing.result(30) == Written(stored=500)
+    assert count(database) == 500
+    assert store.write(payload) == Written(duplicates=500)
+
+
+def test_a_statement_that_was_cancelled_leaves_nothing_behind(store: Store, database: str) -> None:
+    payload = load.request(500, 1, time.time_ns())
+    with psycopg.connect(database) as blocking:
+        insert(blocking, store.events([payload]).slice(499, 1))
+        with ThreadPoolExecutor(1) as thread:
+            writing = thread.submit(store.write, payload)
+            signal_backend(database, "pg_cancel_backend", "auditgraf writer", waiting_for_a_lock=True)
             with pytest.raises(StoreUnavailableError):
                 writing.result(30)
         blocking.rollback()
@@ -308,13 +325,10 @@ def test_a_connection_that_ends_during_the_copy_leaves_nothing_behind(store: Sto
     assert store.write(payload) == Written(stored=500)
 
 
-def test_the_catalogue_works_again_after_its_connection_was_ended(store: Store, database: str) -> None:
+def test_the_catalogues_connection_that_was_ended_is_nothing_that_a_sender_sees(store: Store, database: str) -> None:
     store.write(request(record("a")))
-    end_backend(database, "auditgraf catalogue")
-    unseen = request(record("b"), service="another")
-    with pytest.raises(StoreUnavailableError):
-        store.write(unseen)
-    assert store.write(unseen) == Written(stored=1)
+    signal_backend(database, "pg_terminate_backend", "auditgraf catalogue")
+    assert store.write(request(record("b"), service="another")) == Written(stored=1)
     services = fetch(database, "SELECT service FROM audit.event_sources ORDER BY service")
     assert [row["service"] for row in services] == ["another", "shop"]
 

@@ -138,7 +138,7 @@ def test_a_damaged_request_is_taken_or_malformed_and_taken_where_it_is_still_val
     read = official(bytes(payload))
     if read is not None:
         # Without fields that nobody knows: among them may be groups, which protobuf gave up in 2008.
-        read.DiscardUnknownFields()  # type: ignore[attr-defined]
+        read.DiscardUnknownFields()
         again = read.SerializeToString()
         records = [
             made for one in read.resource_logs for scope in one.scope_logs for made in scope.log_records

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
+from exporter.identity import Repetitions
+from exporter.otlp import decode as decoding
+from exporter.otlp.decode import open_requests
+from exporter.transform import Transform
 from tests.records import (
     ARRIVAL_NS,
+    CLASSES,
     OCCURRED_NS,
     event,
     events,
+    filled,
     log_records,
+    mapper,
     record,
     request,
     transform,
@@ -73,38 +80,38 @@ def test_equal_records_of_different_sources_are_different_events() -> None:
     assert len(set(ids(shop, bank, scoped))) == 3
 
 
-def unlike(base: Mapping[str, Any]) -> list[LogRecord]:
+def unlike_records() -> list[LogRecord]:
     """Records that differ from each other in one thing each."""
     return [
-        record([("k", 1)], **base),
-        record([("k", 2)], **base),
-        record([("k", "1")], **base),
-        record([("k", [1])], **base),
-        record([("k", 1.0)], **base),
-        record([("l", 1)], **base),
-        record([("k", 1), ("k", 1)], **base),
-        record([("k", None)], **base),
-        record([("k", "")], **base),
-        record([('k":1,"l', 1)], **base),
-        record([("k", 1), ("l", 1)], **base),
-        record(body="k", **base),
-        record(body=["k"], **base),
-        record(body="", **base),
-        record(event_name="k", **base),
-        record(severity_text="k", **base),
-        record(severity_number=1, **base),
-        record(flags=1, **base),
-        record(dropped_attributes_count=1, **base),
-        record(trace_id=b"k", **base),
-        record(span_id=b"k", **base),
-        record(observed_time_unix_nano=1, **base),
-        record(**base | {"time_unix_nano": OCCURRED_NS + 1}),
-        record(**base),
+        record([("k", 1)]),
+        record([("k", 2)]),
+        record([("k", "1")]),
+        record([("k", [1])]),
+        record([("k", 1.0)]),
+        record([("l", 1)]),
+        record([("k", 1), ("k", 1)]),
+        record([("k", None)]),
+        record([("k", "")]),
+        record([('k":1,"l', 1)]),
+        record([("k", 1), ("l", 1)]),
+        record(body="k"),
+        record(body=["k"]),
+        record(body=""),
+        record(event_name="k"),
+        record(severity_text="k"),
+        record(severity_number=1),
+        record(flags=1),
+        record(dropped_attributes_count=1),
+        record(trace_id=b"k"),
+        record(span_id=b"k"),
+        record(observed_time_unix_nano=1),
+        record(time_unix_nano=OCCURRED_NS + 1),
+        record(),
     ]
 
 
 def test_records_that_differ_in_anything_have_different_ids() -> None:
-    made = unlike({})
+    made = unlike_records()
     assert len({id_of(one) for one in made}) == len(made)
     assert len(set(ids(request(*made)))) == len(made)
 
@@ -123,6 +130,29 @@ def test_an_id_is_the_same_alone_in_any_batch_and_in_any_order(records: list[Log
         request(*(records[index] for index in order[cut:]), record(body="x", event_name="y")),
     )
     assert batched[1:-1] == [alone[index] for index in order]
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(log_records(), min_size=1, max_size=6), st.integers(1, 4))
+def test_a_group_taken_in_parts_has_the_rows_and_ids_of_the_whole(
+    records: list[LogRecord], size: int
+) -> None:
+    made = request(*records, *records, resource={"service.name": "shop"})
+    transformation = Transform(mapper(), CLASSES)
+    envelope = open_requests([made.SerializeToString(), made.SerializeToString()])
+    source_ids = np.arange(1, len(envelope.sources) + 1)
+    repetitions = Repetitions()
+    rows = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decoding, "PART_RECORDS", size)
+        parts = envelope.parts()
+    assert len(parts) == -(-len(envelope) // size)
+    for part in parts:
+        rows += transformation(
+            envelope.records(part), source_ids, ARRIVAL_NS, repetitions
+        ).events.frame.to_dicts()
+    whole = transform(made, made).events.frame.to_dicts()
+    assert [filled(row) for row in rows] == [filled(row) for row in whole]
 
 
 @pytest.mark.parametrize("key", ["log.record.uid", "audit.record.id"])

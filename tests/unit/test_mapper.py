@@ -70,7 +70,7 @@ def test_a_column_is_filled_from_the_first_of_its_attributes_old_names_last(
     value = "failure" if column == "outcome" else "gateway.example.org"
     for place, key in enumerate(keys):
         # The better names are there, but empty; the worse ones have something else.
-        attributes = [(worse, "other") for worse in keys[place + 1 :]] + [(key, value)]
+        attributes: list[tuple[str, Any]] = [(worse, "other") for worse in keys[place + 1 :]] + [(key, value)]
         attributes += [(better, empty) for better, empty in zip(keys[:place], ["", None] * 4, strict=False)]
         made = event(record(attributes))
         assert made[column] == value, key

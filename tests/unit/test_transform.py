@@ -23,6 +23,7 @@ from tests.records import (
     READ,
     event,
     events,
+    filled,
     log_records,
     record,
     request,
@@ -119,10 +120,6 @@ def test_a_row_does_not_depend_on_its_neighbours(records: list[LogRecord], resou
     together = events(request(*records, resource=resource))
     alone = [events(request(made, resource=resource))[0] for made in records]
     assert [filled(row) for row in together] == [filled(row) for row in alone]
-
-
-def filled(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if value is not None}
 
 
 @pytest.mark.parametrize("flags", [0, 1, 0x80, 0xFF])
@@ -269,7 +266,7 @@ def test_an_indexed_column_is_cut_at_a_character_and_the_whole_value_kept(
     assert (made[column], made["flags"], made["attributes"]) == (fits, {"truncated"}, {key: fits + letter})
 
 
-def test_nasty_text_survives_in_every_column() -> None:
+def test_nasty_text_is_kept_in_every_column() -> None:
     columns = {"user.id": "actor_id", "user_agent.original": "user_agent", "session.id": "session_id"}
     for text in filter(None, NASTY):
         made = event(record(dict.fromkeys(columns, text), body=text, event_name=text, severity_text=text))

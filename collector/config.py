@@ -77,6 +77,14 @@ def _listen(value: object) -> str:
     return text
 
 
+def _ahead(value: object) -> timedelta:
+    span = parse_duration(value)
+    if span is None or span > _FURTHEST_AHEAD:
+        raise ValueError(f"too far ahead for a partition; write at most {_FURTHEST_AHEAD.days}d")
+    return span
+
+
+Ahead = Annotated[timedelta, BeforeValidator(_ahead)]
 Duration = Annotated[timedelta | None, BeforeValidator(parse_duration)]
 Listen = Annotated[str, BeforeValidator(_listen)]
 
@@ -119,6 +127,9 @@ class Limits(Section):
     max_request_bytes: int = Field(64 << 20, ge=1 << 10, le=1 << 30)
     # What it may hold at most: a record of two bytes costs as much to store as one of two hundred.
     max_request_records: int = Field(250_000, ge=1)
+    max_request_sources: int = Field(5_000, ge=1)  # distinct places of origin: resources and scopes
+    # One record, whatever it holds, is decoded at once.
+    max_record_bytes: int = Field(4 << 20, ge=1 << 10)
     # Bytes of requests waiting for a commit; past that the answer is UNAVAILABLE / 503.
     max_waiting_bytes: int = Field(128 << 20, ge=1 << 20)
 
@@ -127,14 +138,7 @@ class Window(Section):
     """Which times of records are believed, seen from their arrival; others are filed under it."""
 
     past: Duration = None  # None: as long as the record's class is kept
-    future: Duration = timedelta(days=1)
-
-    @field_validator("future", mode="after")
-    @classmethod
-    def _within_partitions(cls, future: timedelta | None) -> timedelta | None:
-        if future is None or future > _FURTHEST_AHEAD:
-            raise ValueError(f"too far ahead for a partition; write at most {_FURTHEST_AHEAD.days}d")
-        return future
+    future: Ahead = timedelta(days=1)
 
 
 class Mapping_(Section):

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from queue import Queue
 
-import numpy as np
 
 from collector.config import Limits
 from exporter.errors import (
@@ -28,7 +27,7 @@ from exporter.errors import (
 )
 from exporter.events import Events
 from exporter.identity import Repetitions
-from exporter.otlp.decode import Envelope, open_requests
+from exporter.otlp.decode import Envelope, RequestLimits, open_requests
 from exporter.store.catalogue import Catalogue
 from exporter.store.writer import Writer, Written
 from exporter.transform import Transform
@@ -88,7 +87,10 @@ class Pipeline:
         self._transform = transform
         self._catalogue = catalogue
         self._writer = writer
-        self._limits = limits
+        self._max_waiting_bytes = limits.max_waiting_bytes
+        self._request_limits = RequestLimits(
+            limits.max_request_records, limits.max_request_sources, limits.max_record_bytes
+        )
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
         self._wake = threading.Condition()
@@ -127,7 +129,7 @@ class Pipeline:
         with self._wake:
             if self._stopping:
                 raise StoreUnavailableError("the collector is stopping")
-            if self._waiting_bytes and self._waiting_bytes + len(payload) > self._limits.max_waiting_bytes:
+            if self._waiting_bytes and self._waiting_bytes + len(payload) > self._max_waiting_bytes:
                 self._count(unavailable=1)
                 raise StoreUnavailableError(f"{self._waiting_bytes >> 20} MiB of requests wait for PostgreSQL already")
             self._waiting.append(waiting)
@@ -168,7 +170,7 @@ class Pipeline:
     def _prepare(self, requests: list[_Waiting]) -> None:
         try:
             self._prepare_together(requests)
-        except MalformedRequestError as failure:
+        except (MalformedRequestError, RequestTooLargeError) as failure:
             if len(requests) == 1:
                 self._give_up(requests, failure)
                 return
@@ -181,10 +183,10 @@ class Pipeline:
 
     def _is_well_formed(self, request: _Waiting) -> bool:
         try:
-            envelope = open_requests([request.payload])
+            envelope = open_requests([request.payload], self._request_limits)
             for part in envelope.parts():
                 envelope.records(part)
-        except MalformedRequestError as failure:
+        except (MalformedRequestError, RequestTooLargeError) as failure:
             self._give_up([request], failure)
             return False
         return True
@@ -197,11 +199,9 @@ class Pipeline:
         if not requests:
             return
         arrival_ns = time.time_ns()
-        envelope = open_requests([request.payload for request in requests])
+        envelope = open_requests([request.payload for request in requests], self._request_limits)
         parts = envelope.parts()
-        unwanted = self._too_large(envelope, requests)
-        if len(parts) > 1 and not unwanted:
-            unwanted = self._rejected(envelope, parts)
+        unwanted = self._rejected(envelope, parts) if len(parts) > 1 else {}
         if unwanted:
             for index, failure in unwanted.items():
                 self._give_up([requests[index]], failure)
@@ -217,14 +217,6 @@ class Pipeline:
             self._count(dropped=transformed.dropped)
             self._catalogue.ensure_partitions(transformed.events.days())
             self._hand_over(_Part(requests, transformed.events, last=part is parts[-1]))
-
-    def _too_large(self, envelope: Envelope, requests: list[_Waiting]) -> dict[int, AuditgrafError]:
-        limit = self._limits.max_request_records
-        counts = np.bincount(envelope.request, minlength=len(requests))
-        return {
-            int(index): RequestTooLargeError(f"{counts[index]} records in one request; send at most {limit}")
-            for index in np.flatnonzero(counts > limit)
-        }
 
     def _rejected(self, envelope: Envelope, parts: list[slice]) -> dict[int, AuditgrafError]:
         """Decodes every part for the sake of its errors, and asks which requests the configuration refuses."""

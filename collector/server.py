@@ -52,12 +52,14 @@ class Collector:
             config.classes,
             geo=geo,
             unmatched=config.mapping.unmatched,
-            window=Window(past=config.accept.past, future=config.accept.future or Window().future),
+            window=Window(past=config.accept.past, future=config.accept.future),
         )
         url = config.writer_url()
         self._catalogue = Catalogue(url)
         # Readiness has a session of its own: it must answer while the others wait.
         self._probe = Catalogue(url)
+        # So has maintenance: to forget arrivals may take long, and no sender should wait for it.
+        self._upkeep = Catalogue(url)
         self._writer = Writer(url, self._catalogue)
         self.pipeline = Pipeline(transform, self._catalogue, self._writer, config.limits)
         limit = config.limits.max_request_bytes
@@ -92,7 +94,7 @@ class Collector:
                 await self._maintenance
         await asyncio.gather(self._grpc.stop(_GRACE_S), self._http.stop(_GRACE_S))
         await self.pipeline.stop()
-        for part in (self._writer, self._catalogue, self._probe):
+        for part in (self._writer, self._catalogue, self._probe, self._upkeep):
             await asyncio.to_thread(part.close)
         log.info("stopped; since the start: %s", self.pipeline.counts)
 
@@ -111,8 +113,8 @@ class Collector:
         while True:
             pause = _MAINTENANCE_S
             try:
-                await asyncio.to_thread(self._catalogue.ensure_ahead, self._classes)
-                await asyncio.to_thread(self._catalogue.forget_arrivals)
+                await asyncio.to_thread(self._upkeep.ensure_ahead, self._classes)
+                await asyncio.to_thread(self._upkeep.forget_arrivals)
             except StoreUnavailableError as failure:
                 pause = _MAINTENANCE_RETRY_S
                 log.warning("partitions could not be made ahead of time: %s", failure)

@@ -56,9 +56,11 @@ class Finisher:
         found["actor_type"] = _choice("actor_type", _ACTOR_TYPES, mapped)
         for name, (low, high) in _NUMBERS.items():
             found[name] = _number(name, low, high, mapped, flags)
-        for name in ("country", "city", "as_org"):
+        for name in ("city", "as_org"):
             if name in mapped.columns:
                 found[name] = mapped.columns[name].values
+        if "country" in mapped.columns:
+            found["country"] = _country(mapped.columns["country"], mapped, flags)
         self._locate(found, mapped, flags)
         found["changes"] = _changes(mapped, flags)
         found |= _ids(records, mapped)
@@ -66,7 +68,7 @@ class Finisher:
         if ((severity < 0) | (severity > _SEVERITY_MAX)).any():
             out = ~severity.is_between(0, _SEVERITY_MAX)
             flags["bad_severity"] = out.to_numpy()
-            mapped.extras["severity_number"] = pl.select(pl.when(out).then(severity.cast(pl.String))).to_series()
+            mapped.add_field("severity_number", _text_where(out, severity), records)
         found["severity"] = severity.clip(0, _SEVERITY_MAX)
         text = records.columns["severity_text"]
         found["severity_text"] = text.set(text == "", None)
@@ -182,6 +184,19 @@ def _number(name: str, low: float, high: float, mapped: Mapped, flags: dict[str,
     return number
 
 
+def _country(column: Column, mapped: Mapped, flags: dict[str, np.ndarray]) -> pl.Series:
+    """Two capitals (ISO 3166-1); anything else stays an attribute."""
+    if column.values.null_count() == len(column.values):
+        return column.values
+    code = column.values.str.to_uppercase()
+    bad = (~code.str.contains("^[A-Z]{2}$")).fill_null(False).to_numpy()
+    if bad.any():
+        _flag(flags, "bad_location", bad)
+        _give_back(column, bad, mapped)
+        code = code.set(pl.Series(bad), None)
+    return code
+
+
 def _changes(mapped: Mapped, flags: dict[str, np.ndarray]) -> pl.Series:
     column = mapped.columns["changes"]
     rows = np.flatnonzero(column.values.is_not_null().to_numpy())
@@ -212,7 +227,7 @@ def _ids(records: Records, mapped: Mapped) -> dict[str, pl.Series]:
             odd = given & ~valid & (ids.bin.size() != width)
             if odd.any():
                 raw = pl.concat_str(pl.lit('"'), pl.lit(ids.bin.encode("hex")), pl.lit('"'))
-                mapped.extras[f"invalid_{name}"] = pl.select(pl.when(odd).then(raw)).to_series()
+                mapped.add_field(f"invalid_{name}", pl.select(pl.when(odd).then(raw)).to_series(), records)
         found[name] = text
     return found
 
@@ -225,23 +240,8 @@ def _attributes(records: Records, mapped: Mapped, when: Times) -> pl.Series:
     before = np.concatenate([[0], np.cumsum(kept)])
     items = pl.select(pl.concat_str(names, attributes.json)).to_series()
     own = join(items if kept.all() else items.filter(kept), before[attributes.offsets])
-    extras = dict(mapped.extras)
-    columns = records.columns
-    for key, name in (
-        ("otel.dropped_attributes_count", "dropped_attributes_count"),
-        ("trace_flags", "flags"),
-    ):
-        number = columns[name] & 0xFF if name == "flags" else columns[name]
-        if number.max():
-            extras[key] = pl.select(pl.when(number > 0).then(number.cast(pl.String))).to_series()
-    filed = when.by_arrival & (when.own_ns != 0)
-    if filed.any():
-        own_time = pl.Series(when.own_ns).cast(pl.String)
-        extras["time_unix_nano"] = pl.select(pl.when(pl.Series(filed)).then(own_time)).to_series()
-    lost = when.observed_ns.is_null() & (columns["observed_time_unix_nano"] != 0)
-    if lost.any():
-        observed = columns["observed_time_unix_nano"].cast(pl.String)
-        extras["observed_time_unix_nano"] = pl.select(pl.when(lost).then(observed)).to_series()
+    _add_fields(records, mapped, when)
+    extras = mapped.extras
     if not extras:
         return pl.select(pl.concat_str(pl.lit("{"), own, pl.lit("}"))).to_series()
     members = [pl.lit(own.set(own == "", None))]
@@ -249,6 +249,27 @@ def _attributes(records: Records, mapped: Mapped, when: Times) -> pl.Series:
     return pl.select(
         pl.concat_str(pl.lit("{"), pl.concat_str(members, separator=",", ignore_nulls=True), pl.lit("}"))
     ).to_series()
+
+
+def _add_fields(records: Records, mapped: Mapped, when: Times) -> None:
+    """What records say beside attributes and columns: counts, trace flags, times that could not be used."""
+    columns = records.columns
+    trace_flags = columns["flags"] & 0xFF  # the other bits are reserved
+    dropped = columns["dropped_attributes_count"]
+    for key, number in (("otel.dropped_attributes_count", dropped), ("trace_flags", trace_flags)):
+        if number.max():
+            mapped.add_field(key, _text_where(number > 0, number), records)
+    filed = pl.Series(when.by_arrival & (when.own_ns != 0))
+    if filed.any():
+        mapped.add_field("time_unix_nano", _text_where(filed, pl.Series(when.own_ns)), records)
+    observed = columns["observed_time_unix_nano"]
+    lost = when.observed_ns.is_null() & (observed != 0)
+    if lost.any():
+        mapped.add_field("observed_time_unix_nano", _text_where(lost, observed), records)
+
+
+def _text_where(where: pl.Series, numbers: pl.Series) -> pl.Series:
+    return pl.select(pl.when(where).then(numbers.cast(pl.String))).to_series()
 
 
 def _sorted(extras: dict[str, pl.Series]) -> Iterable[tuple[str, pl.Series]]:

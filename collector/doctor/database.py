@@ -113,9 +113,7 @@ def _owner_rights(connection: Connection) -> Iterator[Finding]:
         connection.execute(query("act_as_owner", __package__))
     except errors.Error as failure:
         text = f"the user of AUDITGRAF_DATABASE_URL can't act as auditgraf_owner: {failure}"
-        yield Finding(
-            "owner's rights", "problem", text, "GRANT auditgraf_owner to it, or migrate as another user"
-        )
+        yield Finding("owner's rights", "problem", text, "GRANT auditgraf_owner to it, or migrate as another user")
     else:
         yield Finding("owner's rights", "ok", "may migrate and retire")
 
@@ -130,15 +128,9 @@ def _rights(connection: Connection, role: Role) -> Iterator[Finding]:
         yield Finding(check, "problem", f"it lacks {_some(lacking)}", f"log in as {own}, or {_MIGRATE}")
     if beyond:
         text = f"it may do more than it should: {_some(beyond)}"
-        yield Finding(
-            check, "problem", text, f"log in as {own}, and REVOKE what that role itself was granted"
-        )
+        yield Finding(check, "problem", text, f"log in as {own}, and REVOKE what that role itself was granted")
     if not lacking and not beyond:
-        may = (
-            "insert events, and not read or change them"
-            if role == "writer"
-            else "read views, and nothing else"
-        )
+        may = "insert events, and not read or change them" if role == "writer" else "read views, and nothing else"
         yield Finding(check, "ok", f"may {may}")
 
 
@@ -172,9 +164,7 @@ def _quarantine(connection: Connection) -> Iterator[Finding]:
         yield Finding("quarantine", "ok", "empty")
         return
     count, received_at, reason = row
-    text = (
-        f"{count} records that PostgreSQL refused; the newest of {received_at:%Y-%m-%d %H:%M} UTC: {reason}"
-    )
+    text = f"{count} records that PostgreSQL refused; the newest of {received_at:%Y-%m-%d %H:%M} UTC: {reason}"
     yield Finding("quarantine", "warning", text, "look at audit.quarantine; correct the sender")
 
 

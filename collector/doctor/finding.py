@@ -28,9 +28,7 @@ def guarded(check: str, run: Callable[[], Iterable[Finding]]) -> Iterator[Findin
         yield from run()
     except Exception as failure:
         reason = first_line(failure)
-        yield Finding(
-            check, "problem", f"could not be checked: {reason}", "see to the problems above, then look again"
-        )
+        yield Finding(check, "problem", f"could not be checked: {reason}", "see to the problems above, then look again")
 
 
 def first_line(failure: Exception) -> str:

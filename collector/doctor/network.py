@@ -36,12 +36,8 @@ def findings(config: Config) -> Iterator[Finding]:
         ("OTLP over HTTP", "AUDITGRAF_HTTP_LISTEN", config.http.listen),
     ):
         if not _is_loopback(_split(listen)[0]):
-            text = (
-                f"{listen} is open to other machines, and senders need no password: anybody can write events"
-            )
-            yield Finding(
-                check, "warning", text, f"set {variable} to 127.0.0.1, or let a firewall or proxy decide"
-            )
+            text = f"{listen} is open to other machines, and senders need no password: anybody can write events"
+            yield Finding(check, "warning", text, f"set {variable} to 127.0.0.1, or let a firewall or proxy decide")
     yield from guarded("Grafana", lambda: _grafana(config.grafana.url, config.grafana.datasource_uid))
 
 
@@ -66,15 +62,11 @@ def _http(listen: str) -> Iterator[Finding]:
     if answer.status == 200 and answer.values.get("ready") is True:
         yield Finding(check, "ok", f"the collector on {listen} is ready")
     elif answer.status == 503:
-        text = (
-            f"the collector on {listen} is not ready: {answer.values.get('message', 'it does not say why')}"
-        )
+        text = f"the collector on {listen} is not ready: {answer.values.get('message', 'it does not say why')}"
         yield Finding(check, "problem", text, "do what it says; it goes on by itself")
     else:
         text = f"what answers on {listen} is no collector (/readyz: {answer.status})"
-        yield Finding(
-            check, "problem", text, "stop that program, or set AUDITGRAF_HTTP_LISTEN to another port"
-        )
+        yield Finding(check, "problem", text, "stop that program, or set AUDITGRAF_HTTP_LISTEN to another port")
 
 
 def _grafana(url: str, uid: str) -> Iterator[Finding]:
@@ -83,9 +75,7 @@ def _grafana(url: str, uid: str) -> Iterator[Finding]:
     place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
     remedy = "start Grafana, or set AUDITGRAF_GRAFANA_URL to where it is"
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        yield Finding(
-            "Grafana", "problem", f"{place} is no URL of a web server", "write e.g. http://127.0.0.1:3000"
-        )
+        yield Finding("Grafana", "problem", f"{place} is no URL of a web server", "write e.g. http://127.0.0.1:3000")
         return
     target = (parts.scheme, parts.hostname, parts.port)
     base = parts.path.rstrip("/")

@@ -51,9 +51,7 @@ class Stretch:
     from_id: UUID = _FIRST_ID
 
 
-def follow(
-    url: str, filter: TailFilter, *, last: int, count: int | None, as_json: bool, console: Console
-) -> None:
+def follow(url: str, filter: TailFilter, *, last: int, count: int | None, as_json: bool, console: Console) -> None:
     """Prints the newest `last` matching events, oldest first, then new ones as they are committed.
 
     Ends after `count` events altogether, at Ctrl-C, and when nobody reads the output any more. `url` is the reader's.
@@ -111,16 +109,12 @@ class _Follower:
             try:
                 begin = connection.execute(_statement("oldest_of_newest"), parameters).fetchone() or begin
             except errors.QueryCanceled:
-                _tell(
-                    f"not all of the newest {wanted} events were found in time; a narrower filter or --last 0 helps"
-                )
+                _tell(f"not all of the newest {wanted} events were found in time; a narrower filter or --last 0 helps")
                 break
             if begin is not None and begin[2] >= wanted:
                 break
         if begin is not None:
-            self._print(
-                connection, Stretch(begin[0], "infinity", "-infinity", from_id=begin[1]), "the newest events"
-            )
+            self._print(connection, Stretch(begin[0], "infinity", "-infinity", from_id=begin[1]), "the newest events")
 
     def _print(self, connection: Connection, stretch: Stretch, what: str) -> None:
         try:
@@ -153,9 +147,7 @@ class _Follower:
         known = [row[0] for row in connection.execute(query("known_classes", __package__))]
         for name in self._filter.classes:
             if name not in known:
-                raise ConfigError(
-                    f"--class: no retention class {name!r} in the database; it has {', '.join(known)}"
-                )
+                raise ConfigError(f"--class: no retention class {name!r} in the database; it has {', '.join(known)}")
 
     def _connect(self) -> Connection:
         """A session that listens. Raises StoreUnavailableError."""

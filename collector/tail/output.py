@@ -58,9 +58,7 @@ class Output:
         no earlier than what is still remembered.
         """
         if self._printed_until is not None:
-            since = max(
-                since, datetime.fromtimestamp(self._printed_until.timestamp() - overlap, since.tzinfo)
-            )
+            since = max(since, datetime.fromtimestamp(self._printed_until.timestamp() - overlap, since.tzinfo))
         return since if self._forgotten_until is None else max(since, self._forgotten_until)
 
     def wait(self, descriptor: int | None, timeout: float) -> None:

@@ -34,6 +34,16 @@ class Mapped:
     key: np.ndarray  # int32 by attribute
     extras: dict[str, pl.Series] = field(default_factory=dict)  # further attributes, JSON by record, null: none
 
+    def add_field(self, key: str, values: pl.Series, records: Records) -> None:
+        """Keeps a field of the records (JSON, null: none) as an attribute; `record.<key>` where one has that name."""
+        taken = records.attributes.having(key)
+        if taken is None:
+            self.extras[key] = values
+            return
+        has = pl.Series(taken)
+        self.extras[key] = values.set(has, None)
+        self.extras[f"record.{key}"] = values.set(~has, None)
+
 
 class Mapper:
     """A compiled Ruleset. Holds no state of the records it maps."""
@@ -126,7 +136,7 @@ class Mapper:
                 lost &= used.ne_missing(given)
             if lost.any():
                 json = records.columns["body_json"] if key == "body" else _quoted(given)
-                mapped.extras[key] = pl.select(pl.when(lost).then(json)).to_series()
+                mapped.add_field(key, pl.select(pl.when(lost).then(json)).to_series(), records)
 
 
 def _known(picker: Picker, source: Source) -> pl.Series:

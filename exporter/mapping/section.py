@@ -79,6 +79,8 @@ def explain(failure: ValueError) -> Iterator[Problem]:
 
 def scalar(value: object) -> Scalar:
     """A YAML value that an attribute can have; raises ValueError for lists, dates, nothing and NaN."""
+    if isinstance(value, str) and "\0" in value:
+        raise ValueError("has a NUL character, which PostgreSQL can't store; leave it out")
     if isinstance(value, str | bool):
         return value
     if isinstance(value, int | float):

@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from exporter.errors import MalformedRequestError
+from exporter.errors import MalformedRequestError, RequestTooLargeError
 from exporter.otlp import values, wire
 
 _POOL = ptars.HandlerPool([wire.FILE])
@@ -26,7 +26,7 @@ _RECORDS = _POOL.get_for_message(wire.LOG_RECORD)
 
 # How much is turned into columns at once, whatever a request holds: memory is bounded by this, not by the sender.
 PART_RECORDS = 16_384
-PART_BYTES = 8 << 20
+PART_BYTES = 4 << 20
 # Columns that need no rendering.
 _PLAIN = ["time_unix_nano", "observed_time_unix_nano", "severity_number", "flags", "dropped_attributes_count"]
 _PLAIN += ["trace_id", "span_id"]
@@ -70,6 +70,14 @@ class Attributes:
         """The record that each attribute belongs to (int64)."""
         return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
 
+    def having(self, key: str) -> np.ndarray | None:
+        """Which records (bool) have an attribute of that name; None where none has."""
+        if key not in self.keys:
+            return None
+        having = np.zeros(len(self.offsets) - 1, bool)
+        having[self.record[self.key == self.keys.index(key)]] = True
+        return having
+
 
 @dataclass(frozen=True, slots=True)
 class Records:
@@ -93,6 +101,15 @@ class Records:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestLimits:
+    """What one request may hold at most: its size on the wire says little about what it costs."""
+
+    records: int
+    sources: int  # ScopeLogs with a resource each
+    record_bytes: int  # of any single record
+
+
+@dataclass(frozen=True, slots=True)
 class Envelope:
     """Requests whose records are found, but not yet decoded: so that many are decoded a bounded part at a time."""
 
@@ -108,7 +125,7 @@ class Envelope:
         """The records in parts of bounded number and bytes; nearly always one."""
         if len(self) <= PART_RECORDS and self.raw.nbytes <= PART_BYTES:
             return [slice(0, len(self))]
-        ends = np.frombuffer(self.raw.buffers()[1], np.int32)[self.raw.offset :][: len(self) + 1].astype(np.int64)
+        ends = _ends(self.raw)
         cuts = [0]
         while cuts[-1] < len(self):
             start = cuts[-1]
@@ -131,8 +148,12 @@ class Envelope:
         return Records(self.request[part], source, self.sources, columns, attributes, raw, flags)
 
 
-def open_requests(payloads: Sequence[bytes]) -> Envelope:
-    """Finds the records of requests. Raises MalformedRequestError where any is not valid, without telling which."""
+def open_requests(payloads: Sequence[bytes], limits: RequestLimits | None = None) -> Envelope:
+    """Finds the records of requests.
+
+    Raises MalformedRequestError where any is not valid, RequestTooLargeError where any is beyond the limits, both
+    without telling which.
+    """
     try:
         envelope = _REQUESTS.list_to_record_batch(list(payloads)).column(0)
     except ValueError as failure:
@@ -143,8 +164,10 @@ def open_requests(payloads: Sequence[bytes]) -> Envelope:
     per_scope = np.diff(_offsets(scope_logs.field("log_records")))
     resource_of_scope = np.repeat(np.arange(len(resource_logs)), per_resource)
     request_of_resource = np.repeat(np.arange(len(envelope)), np.diff(_offsets(envelope)))
-    source_of_scope, sources = _sources(resource_logs, scope_logs, resource_of_scope)
     request_of_scope = request_of_resource[resource_of_scope].astype(np.int32)
+    if limits is not None:
+        _refuse_too_large(limits, request_of_scope, per_scope, scope_logs.field("log_records").flatten())
+    source_of_scope, sources = _sources(resource_logs, scope_logs, resource_of_scope)
     return Envelope(
         request=np.repeat(request_of_scope, per_scope),
         source=np.repeat(source_of_scope, per_scope),
@@ -157,6 +180,26 @@ def decode(payloads: Sequence[bytes]) -> Records:
     """Decodes requests whole. Raises MalformedRequestError where any is not valid, without telling which."""
     envelope = open_requests(payloads)
     return envelope.records(slice(0, len(envelope)))
+
+
+def _refuse_too_large(
+    limits: RequestLimits, request_of_scope: np.ndarray, per_scope: np.ndarray, raw: pa.BinaryArray
+) -> None:
+    scopes = np.bincount(request_of_scope) if len(request_of_scope) else np.zeros(1, np.int64)
+    records = np.bincount(request_of_scope, weights=per_scope) if len(request_of_scope) else scopes
+    longest = np.diff(_ends(raw)).max() if len(raw) else 0
+    for found, limit, what in (
+        (scopes.max(), limits.sources, "resources and scopes in one request"),
+        (records.max(), limits.records, "records in one request"),
+        (longest, limits.record_bytes, "bytes in one record"),
+    ):
+        if found > limit:
+            raise RequestTooLargeError(f"{int(found)} {what}; send at most {limit}")
+
+
+def _ends(raw: pa.BinaryArray) -> np.ndarray:
+    """Where each record ends, and first where the first begins (int64)."""
+    return np.frombuffer(raw.buffers()[1], np.int32)[raw.offset :][: len(raw) + 1].astype(np.int64)
 
 
 def _malformed(failure: ValueError) -> MalformedRequestError:

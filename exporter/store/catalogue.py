@@ -23,6 +23,8 @@ from exporter.store.session import Session
 _SOURCES_KEPT = 50_000
 # Longer than any window in which an arrival counts as a retry (exporter/store/writer.py).
 _ARRIVALS_KEPT = timedelta(days=8)
+# A partition and its indexes take about ten locks, and PostgreSQL has 6,400 for all its sessions by default.
+_DAYS_AT_ONCE = 32
 
 
 class Catalogue:
@@ -54,8 +56,11 @@ class Catalogue:
                 if (name, day) not in self._partitions:
                     missing.setdefault(name, []).append(day)
             for name, days in missing.items():
-                self._fetch("ensure_partitions", (name, sorted(days)))
-                self._partitions.update((name, day) for day in days)
+                days.sort()
+                for start in range(0, len(days), _DAYS_AT_ONCE):
+                    some = days[start : start + _DAYS_AT_ONCE]
+                    self._fetch("ensure_partitions", (name, some))
+                    self._partitions.update((name, day) for day in some)
 
     def ensure_ahead(self, classes: Iterable[str]) -> None:
         """Makes today's partitions and those of the next days, so that midnight finds them there."""

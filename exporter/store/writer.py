@@ -69,8 +69,9 @@ class Writer:
             # "no partition of relation found for row": it was retired since we last looked.
             self._catalogue.forget_partitions()
             return self._again(events)
-        except POISON as failure:
-            return self._around_poison(events, failure)
+        except (*POISON, errors.OutOfMemory) as failure:
+            # Out of memory for locks, most likely: events of many days are in as many partitions.
+            return self._in_parts(events, failure)
         except psycopg.Error as failure:
             if self._session.lost:
                 # What PostgreSQL ended while it lay idle is found out only here; once more over a new connection.
@@ -81,8 +82,8 @@ class Writer:
         try:
             self._catalogue.ensure_partitions(events.days())
             return self._write(events, optimistic=False)
-        except POISON as failure:
-            return self._around_poison(events, failure)
+        except (*POISON, errors.OutOfMemory) as failure:
+            return self._in_parts(events, failure)
         except psycopg.Error as failure:
             raise self._session.failed(failure) from failure
 
@@ -132,11 +133,13 @@ class Writer:
                 fresh.update(row[0].hex for row in rows)
         return events.without_known_arrivals(fresh)
 
-    def _around_poison(self, events: Events, failure: psycopg.Error) -> Written:
+    def _in_parts(self, events: Events, failure: psycopg.Error) -> Written:
         """Halves the group until the row that PostgreSQL refuses is alone; that one is set aside, as bytes."""
         if len(events) > 1:
             middle = len(events) // 2
             return self.write(events.slice(0, middle)) + self.write(events.slice(middle, len(events) - middle))
+        if not isinstance(failure, POISON):
+            raise self._session.failed(failure) from failure
         reason = f"{type(failure).__name__}: {failure.diag.message_primary or failure}"
         log.error("a record was set aside in audit.quarantine: %s", reason)
         try:

@@ -47,9 +47,7 @@ class Store:
                 record.attributes.add(key=key).value.string_value = value
         decoded = decode([message.SerializeToString()])
         columns = [self._transform.mapper.source_columns(source) for source in decoded.sources]
-        return self._transform(
-            decoded, self._catalogue.source_ids(decoded.sources, columns), time.time_ns()
-        ).events
+        return self._transform(decoded, self._catalogue.source_ids(decoded.sources, columns), time.time_ns()).events
 
     def commit(self, events: Events) -> None:
         self._catalogue.ensure_partitions(events.days())

@@ -108,9 +108,7 @@ def store(database: str) -> Iterator[Store]:
     records=st.lists(log_records(texts | st.sampled_from(READ)), min_size=1, max_size=12),
     resource=st.lists(st.tuples(texts | st.sampled_from(READ), texts), max_size=3),
 )
-def test_whatever_protobuf_allows_is_stored_as_it_was_given(
-    store: Store, records: Any, resource: Any
-) -> None:
+def test_whatever_protobuf_allows_is_stored_as_it_was_given(store: Store, records: Any, resource: Any) -> None:
     before = store.count("events")
     written, rows = store.write(records, resource)
     assert written == Written(stored=len(records))

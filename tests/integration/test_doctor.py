@@ -44,9 +44,7 @@ def test_a_sound_setup_has_no_problems_and_every_warning_has_a_remedy(environ: d
 
 
 def test_a_misspelt_variable_is_named_with_the_one_that_was_meant(environ: dict[str, str]) -> None:
-    warnings = [
-        finding for finding in look(environ, AUDITGRAF_GEOIP_CITTY="x") if finding.check == "configuration"
-    ]
+    warnings = [finding for finding in look(environ, AUDITGRAF_GEOIP_CITTY="x") if finding.check == "configuration"]
     assert warnings[-1].state == "warning"
     assert "AUDITGRAF_GEOIP_CITTY" in warnings[-1].text
     assert warnings[-1].remedy == "is AUDITGRAF_GEOIP_CITY meant?"
@@ -54,9 +52,7 @@ def test_a_misspelt_variable_is_named_with_the_one_that_was_meant(environ: dict[
 
 def test_broken_rules_are_a_problem_with_file_and_line(environ: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "rules.yaml").write_text("version: 1\nrulez: []\n", encoding="utf-8")
-    Path(environ["AUDITGRAF_CONFIG"]).write_text(
-        RETENTION + "mapping: {rules: [rules.yaml]}\n", encoding="utf-8"
-    )
+    Path(environ["AUDITGRAF_CONFIG"]).write_text(RETENTION + "mapping: {rules: [rules.yaml]}\n", encoding="utf-8")
     found = one(look(environ), "rules")
     assert found.state == "problem"
     assert "rules.yaml:2" in found.text
@@ -195,9 +191,7 @@ def test_another_schema_version_is_a_problem(environ: dict[str, str], version: i
         ("REVOKE SELECT ON audit.events FROM auditgraf_reader", "reader", "SELECT on audit.events"),
     ],
 )
-def test_rights_that_lack_or_go_too_far_are_named(
-    environ: dict[str, str], change: str, role: str, named: str
-) -> None:
+def test_rights_that_lack_or_go_too_far_are_named(environ: dict[str, str], change: str, role: str, named: str) -> None:
     execute(environ["AUDITGRAF_DATABASE_URL"], change)
     found = one(look(environ), f"{role}'s rights")
     assert found.state == "problem"
@@ -205,9 +199,7 @@ def test_rights_that_lack_or_go_too_far_are_named(
 
 
 def test_a_reader_who_logs_in_as_the_owner_is_a_problem(environ: dict[str, str]) -> None:
-    found = one(
-        look(environ, AUDITGRAF_READER_DATABASE_URL=environ["AUDITGRAF_DATABASE_URL"]), "reader's rights"
-    )
+    found = one(look(environ, AUDITGRAF_READER_DATABASE_URL=environ["AUDITGRAF_DATABASE_URL"]), "reader's rights")
     assert found.state == "problem"
     assert "more than it should" in found.text
 
@@ -225,9 +217,7 @@ def test_classes_that_the_database_does_not_have_as_configured_are_told(environ:
 
 def test_missing_partitions_are_a_warning(environ: dict[str, str]) -> None:
     with psycopg.connect(environ["AUDITGRAF_DATABASE_URL"], autocommit=True) as connection:
-        row = connection.execute(
-            "SELECT max(relname) FROM pg_class WHERE relname ~ '^events_log_p\\d+$'"
-        ).fetchone()
+        row = connection.execute("SELECT max(relname) FROM pg_class WHERE relname ~ '^events_log_p\\d+$'").fetchone()
         assert row is not None
         name = str(row[0])
         connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier("audit", name)))

@@ -140,9 +140,7 @@ FINDINGS = [
 
 def test_the_report_is_plain_text_that_can_not_steer_the_terminal() -> None:
     assert printed(FINDINGS) == (
-        "ok       schema: version 1\n"
-        "warning  quarantine: [red]2 records[/] \\x1b[31m\\u202e\n"
-        "         → look at it\n"
+        "ok       schema: version 1\nwarning  quarantine: [red]2 records[/] \\x1b[31m\\u202e\n         → look at it\n"
     )
 
 

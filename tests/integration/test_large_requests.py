@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -100,3 +101,26 @@ async def test_more_records_than_the_limit_are_refused_without_being_decoded(dat
         await pipeline.stop()
     assert stored(database) == 10
     assert pipeline.counts.too_large == 1
+
+
+async def test_a_request_beyond_any_limit_fails_alone(database: str) -> None:
+    pipeline = pipeline_for(database, limits=Limits(max_record_bytes=2048, max_request_sources=3))
+    pipeline.start()
+    long = equal_records(1)
+    long.resource_logs[0].scope_logs[0].log_records[0].body.string_value = "x" * 3000
+    scattered = equal_records(1, event_name="from.everywhere")
+    for _ in range(3):
+        scattered.resource_logs.add().scope_logs.add().log_records.add(event_name="from.everywhere")
+    try:
+        answers = await asyncio.gather(
+            pipeline.submit(long.SerializeToString()),
+            pipeline.submit(scattered.SerializeToString()),
+            pipeline.submit(equal_records(2).SerializeToString()),
+            return_exceptions=True,
+        )
+    finally:
+        await pipeline.stop()
+    assert [type(answer) for answer in answers] == [RequestTooLargeError, RequestTooLargeError, type(None)]
+    assert "bytes in one record; send at most 2048" in str(answers[0])
+    assert str(answers[1]) == "4 resources and scopes in one request; send at most 3"
+    assert stored(database) == 2

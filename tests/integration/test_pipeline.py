@@ -76,9 +76,7 @@ def without_connections(url: str) -> Iterator[None]:
     allow = sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS {}")
     with psycopg.connect(urlsplit(url)._replace(path="/postgres").geturl(), autocommit=True) as connection:
         connection.execute(allow.format(sql.Identifier(name), sql.SQL("false")))
-        connection.execute(
-            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s", (name,)
-        )
+        connection.execute("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s", (name,))
         yield
         connection.execute(allow.format(sql.Identifier(name), sql.SQL("true")))
 
@@ -130,9 +128,7 @@ async def test_a_group_of_malformed_requests_is_refused_and_the_next_is_taken(da
 
 
 @pytest.mark.parametrize("shape", ["nothing", "resource", "scope"])
-async def test_a_request_without_records_is_acknowledged_alone_and_among_others(
-    database: str, shape: str
-) -> None:
+async def test_a_request_without_records_is_acknowledged_alone_and_among_others(database: str, shape: str) -> None:
     empty = ExportLogsServiceRequest()
     if shape != "nothing":
         resource_logs = empty.resource_logs.add()

@@ -66,9 +66,7 @@ def test_it_becomes_ready_by_itself_once_the_database_is_migrated(
     assert "too early" not in messages(server.url())
 
 
-def test_it_is_not_ready_where_a_configured_class_is_missing(
-    server: EmbeddedPostgres, tmp_path: Path
-) -> None:
+def test_it_is_not_ready_where_a_configured_class_is_missing(server: EmbeddedPostgres, tmp_path: Path) -> None:
     config = tmp_path / "auditgraf.yaml"
     config.write_text("retention: {unheard_of: 30d}\n", encoding="utf-8")
     process = CollectorProcess(server.url(), {"AUDITGRAF_CONFIG": str(config)})
@@ -118,9 +116,7 @@ def _assert_told_to_retry_over_http(running: CollectorProcess, payload: bytes) -
     assert code == 503
     assert int(headers["retry-after"]) >= 1
     assert Status.FromString(body).details[0].Is(RetryInfo.DESCRIPTOR)
-    code, _, text = running.post(
-        b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[{}]}]}]}', "application/json"
-    )
+    code, _, text = running.post(b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[{}]}]}]}', "application/json")
     assert code == 503
     assert Parse(text, Status()).details[0].Is(RetryInfo.DESCRIPTOR)
 
@@ -141,15 +137,25 @@ def test_readiness_is_answered_in_time_where_postgresql_hangs(
         assert time.monotonic() - started < WAIT / 2
         assert running.get("/healthz")[0] == 200
         assert (
-            running.post(json.dumps({"resourceLogs": [], "x": "y" * (1 << 20)}).encode(), "application/json")[
-                0
-            ]
-            == 200
+            running.post(json.dumps({"resourceLogs": [], "x": "y" * (1 << 20)}).encode(), "application/json")[0] == 200
         )
     finally:
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
     wait_until(lambda: running.missing() == "", "the collector is ready again")
+
+
+def test_no_sender_waits_while_old_arrivals_are_forgotten(database: str) -> None:
+    """On a busy database that takes minutes."""
+    forgetting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%forget_arrivals%'"
+    with psycopg.connect(database) as connection:
+        connection.execute("INSERT INTO audit.arrivals VALUES (gen_random_uuid(), now() - interval '30 days')")
+        connection.commit()
+        connection.execute("SELECT FROM audit.arrivals FOR UPDATE")
+        with collector(database) as process:
+            wait_until(lambda: fetch(database, forgetting), "the collector forgets arrivals")
+            assert process.post(request(record("meanwhile")))[0] == 200
+            assert fetch(database, forgetting), "it was over too soon to show anything"
 
 
 def test_a_migrated_database_makes_it_ready_quickly(

@@ -155,9 +155,7 @@ def test_events_of_one_moment_are_each_shown_once(database: str, store: Store) -
     with tailing(database) as tail:
         store.commit(store.prepare([event(f"number.{number}") for number in range(1_500)], at_ns=now))
         store.add(event("last"))
-        assert sorted(tail.actions(1_501)) == sorted(
-            [*(f"number.{number}" for number in range(1_500)), "last"]
-        )
+        assert sorted(tail.actions(1_501)) == sorted([*(f"number.{number}" for number in range(1_500)), "last"])
 
 
 def test_a_group_committed_in_interleaved_parts_is_shown_once(database: str, store: Store) -> None:
@@ -211,9 +209,7 @@ def test_a_notification_that_announces_nothing_is_ignored(
 
 def test_nothing_in_an_event_steers_the_terminal(database: str, store: Store) -> None:
     hostile = "\x1b]0;owned\x07 \x9b31m \r\n\u202egnp.exe\u2066 [bold red]markup[/] \u200b \U000e0041"
-    with tailing(
-        database, as_json=False, terminal={"force_terminal": True, "no_color": True}, width=400
-    ) as tail:
+    with tailing(database, as_json=False, terminal={"force_terminal": True, "no_color": True}, width=400) as tail:
         store.add(event("user.login", actor_name=hostile, target_name=hostile, body=hostile, service=hostile))
         line = tail.line()
     own = line.replace("\x1b[2m", "").replace("\x1b[1m", "").replace("\x1b[0m", "")

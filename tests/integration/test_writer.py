@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import threading
 import time
 import uuid
@@ -10,17 +11,21 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import polars as pl
 import psycopg
 import pytest
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
+from collector.embedded import EmbeddedPostgres
 from exporter.errors import StoreUnavailableError
 from exporter.events import Events
+from exporter.store.migrate import migrate
 from exporter.store.writer import Written
 from tests.benchmarks import load
 from tests.collector_process import wait_until
+from tests.conftest import CLASSES
 from tests.sending import Store, fetch, messages, record, request
 
 MINUTE = 60 * 10**9
@@ -82,9 +87,7 @@ def test_the_same_request_twice_in_one_group_is_stored_once(store: Store, databa
     assert messages(database) == ["a", "b"]
 
 
-def test_two_equal_records_of_one_request_are_both_kept_and_their_retry_adds_none(
-    store: Store, database: str
-) -> None:
+def test_two_equal_records_of_one_request_are_both_kept_and_their_retry_adds_none(store: Store, database: str) -> None:
     again = record("again")
     payload = request(again, again)
     assert store.write(payload) == Written(stored=2)
@@ -102,9 +105,7 @@ def test_the_senders_own_id_tells_a_retry_whatever_else_it_says(store: Store, da
     assert count(database) == 1
 
 
-def test_a_group_of_several_classes_and_days_goes_where_each_event_belongs(
-    store: Store, database: str
-) -> None:
+def test_a_group_of_several_classes_and_days_goes_where_each_event_belongs(store: Store, database: str) -> None:
     now = time.time_ns()
     events = store.events(
         [
@@ -163,9 +164,7 @@ def insert(connection: psycopg.Connection[tuple[object, ...]], event: Events) ->
     """One event of class default, as another collector would store it."""
     columns = ", ".join(event.frame.columns)
     values = ", ".join(["%s"] * len(event.frame.columns))
-    connection.execute(
-        f"INSERT INTO audit.events_default ({columns}) VALUES ({values})".encode(), event.frame.row(0)
-    )
+    connection.execute(f"INSERT INTO audit.events_default ({columns}) VALUES ({values})".encode(), event.frame.row(0))
 
 
 @pytest.mark.parametrize(
@@ -209,9 +208,7 @@ def test_a_record_of_1970_counts_as_a_retry_for_days(store: Store, database: str
     assert store.write(payload, arrival_ns=arrival + DAY // 2) == Written(duplicates=1)
 
 
-def test_arrivals_of_a_group_that_was_not_committed_are_not_taken_for_stored(
-    store: Store, database: str
-) -> None:
+def test_arrivals_of_a_group_that_was_not_committed_are_not_taken_for_stored(store: Store, database: str) -> None:
     payload = request(record("undated", at_ns=0))
     with psycopg.connect(database) as blocking:
         blocking.execute("LOCK TABLE audit.events_default IN ACCESS EXCLUSIVE MODE")
@@ -225,9 +222,7 @@ def test_arrivals_of_a_group_that_was_not_committed_are_not_taken_for_stored(
 
 
 @pytest.mark.parametrize("at_ns", [None, 0], ids=["dated", "undated"])
-def test_a_row_that_postgresql_refuses_is_set_aside_alone(
-    store: Store, database: str, at_ns: int | None
-) -> None:
+def test_a_row_that_postgresql_refuses_is_set_aside_alone(store: Store, database: str, at_ns: int | None) -> None:
     records = [record(f"{number}", at_ns=at_ns) for number in range(9)]
     events = with_bad_address(store.events([request(*records)]), 4)
     assert store.writer.write(events) == Written(stored=8, quarantined=1)
@@ -288,9 +283,7 @@ def signal_backend(database: str, function: str, name: str, *, waiting_for_a_loc
         wait_until(lambda: not fetch(database, running, signalled), f"the session of the {name} is over")
 
 
-def test_a_connection_that_was_ended_while_idle_is_nothing_that_a_sender_sees(
-    store: Store, database: str
-) -> None:
+def test_a_connection_that_was_ended_while_idle_is_nothing_that_a_sender_sees(store: Store, database: str) -> None:
     store.write(request(record("a")))
     signal_backend(database, "pg_terminate_backend", "auditgraf writer")
     assert store.write(request(record("b"))) == Written(stored=1)
@@ -377,3 +370,19 @@ def test_ids_are_uuids_of_version_7_that_carry_the_moment(store: Store, database
     assert isinstance(found["id"], uuid.UUID)
     assert found["id"].version == 7
     assert timedelta(0) <= found["occurred_at"] - found["moment"] < timedelta(milliseconds=1)
+
+
+def test_events_of_more_days_than_postgresql_has_locks_for_are_stored_all_the_same() -> None:
+    """Each partition and its indexes take a dozen locks; without them, PostgreSQL would refuse it again and again."""
+    with tempfile.TemporaryDirectory(prefix="auditgraf-tests-") as folder:
+        Path(folder).chmod(0o755)
+        settings = ["fsync=off", "max_locks_per_transaction=10", "max_connections=20"]
+        server = EmbeddedPostgres(Path(folder) / "postgres", settings=settings)
+        server.start()
+        migrate(server.url(), CLASSES)
+        store, now = Store(server.url()), time.time_ns()
+        payload = request(*(record(f"{day}", at_ns=now - day * DAY) for day in range(300)))
+        assert store.write(payload) == Written(stored=300)
+        assert store.write(payload) == Written(duplicates=300)
+        store.close()
+        server.stop()

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from queue import Queue
 
-
 from collector.config import Limits
 from exporter.errors import (
     AuditgrafError,

@@ -55,6 +55,11 @@ def messages(url: str) -> list[str]:
     return [row["message"] for row in fetch(url, "SELECT message FROM audit.events ORDER BY message")]
 
 
+def count(url: str) -> int:
+    """How many events are stored."""
+    return int(fetch(url, "SELECT count(*) FROM audit.events")[0]["count"])
+
+
 class Store:
     """What a collector has between decoding and PostgreSQL, acting as the writer."""
 

@@ -23,9 +23,7 @@ pytestmark = pytest.mark.node
 SOURCE = Path(__file__).parent / "node"
 KEPT = ROOT / "build" / "node"
 # What npm says where there is no way to the registry; anything else is a fault that the test must show.
-NO_REGISTRY = re.compile(
-    r"ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|network"
-)
+NO_REGISTRY = re.compile(r"ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|network")
 
 
 @pytest.fixture(scope="module")

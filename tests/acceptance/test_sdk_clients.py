@@ -109,8 +109,7 @@ def test_an_event_of_the_python_sdk_is_a_row_with_every_column_as_it_was_sent(
     found = stored(shared_database, "message", f"changed over {protocol}")
     found.assert_filed(since)
     assert found.given() == {
-        "occurred_at": datetime.fromtimestamp(at_ns // 10**9, UTC)
-        + timedelta(microseconds=at_ns % 10**9 // 1000),
+        "occurred_at": datetime.fromtimestamp(at_ns // 10**9, UTC) + timedelta(microseconds=at_ns % 10**9 // 1000),
         "occurred_ns": at_ns,
         "observed_ns": at_ns + 500,
         "severity": 13,
@@ -157,9 +156,7 @@ def test_an_event_of_the_python_sdk_is_a_row_with_every_column_as_it_was_sent(
     }
 
 
-def test_the_same_event_by_all_three_ways_is_one_row(
-    receiving: CollectorProcess, shared_database: str
-) -> None:
+def test_the_same_event_by_all_three_ways_is_one_row(receiving: CollectorProcess, shared_database: str) -> None:
     """J14."""
     at_ns = time.time_ns()
     for exporter in EXPORTERS.values():
@@ -206,9 +203,7 @@ def examples() -> list[Path]:
     return sorted(EXAMPLES.glob("*.json"))
 
 
-@pytest.mark.skipif(
-    not examples(), reason=f"the protocol's example payloads are not beside the repository: {EXAMPLES}"
-)
+@pytest.mark.skipif(not examples(), reason=f"the protocol's example payloads are not beside the repository: {EXAMPLES}")
 @pytest.mark.parametrize("path", examples(), ids=lambda path: path.name)
 def test_the_protocols_own_examples_are_rows_with_every_column_as_it_was_sent(
     receiving: CollectorProcess, shared_database: str, path: Path

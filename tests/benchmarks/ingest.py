@@ -37,7 +37,7 @@ from tests.benchmarks.load import request, send
 
 CLASSES = {"default": timedelta(days=365), "log": timedelta(days=7)}
 RECORDS_PER_REQUEST = 1000
-UNDER_WAY = 12
+UNDER_WAY = 24
 
 
 @dataclass(frozen=True, slots=True)

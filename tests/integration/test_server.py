@@ -101,7 +101,8 @@ def test_while_postgresql_is_away_senders_are_told_to_retry_and_it_goes_on_by_it
 
 def _assert_told_to_retry_over_grpc(running: CollectorProcess, payload: bytes) -> None:
     with grpc.insecure_channel(running.grpc_target) as channel, pytest.raises(grpc.RpcError) as refused:
-        channel.unary_unary(EXPORT)(payload, timeout=WAIT)
+        export: Any = channel.unary_unary(EXPORT)
+        export(payload, timeout=WAIT)
     error: Any = refused.value
     assert error.code() is grpc.StatusCode.UNAVAILABLE
     trailers = {item.key: item.value for item in error.trailing_metadata()}
@@ -165,7 +166,6 @@ def test_a_migrated_database_makes_it_ready_quickly(
         second.kill()
         seconds = second.start()
         record_property("ready_seconds", round(seconds, 2))
-        print(f"ready after {seconds:.2f} s")
         assert second.terminate() == 0
 
 

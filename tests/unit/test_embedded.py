@@ -94,7 +94,5 @@ def test_a_first_start_that_was_cut_short_is_begun_anew(home: Path) -> None:
 
 def test_a_setting_that_postgresql_refuses_is_told(home: Path) -> None:
     server = EmbeddedPostgres(home, settings=["max_connections=many"])
-    with pytest.raises(
-        AuditgrafError, match=r'(?s)pg_ctl failed in .*invalid value for parameter "max_connections"'
-    ):
+    with pytest.raises(AuditgrafError, match=r'(?s)pg_ctl failed in .*invalid value for parameter "max_connections"'):
         server.start()

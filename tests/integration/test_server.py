@@ -159,7 +159,7 @@ def test_no_sender_waits_while_old_arrivals_are_forgotten(database: str) -> None
             assert fetch(database, forgetting), "it was over too soon to show anything"
 
 
-def test_a_migrated_database_makes_it_ready_quickly(
+def test_killed_and_started_again_it_is_ready_and_says_how_soon(
     running: CollectorProcess, server: EmbeddedPostgres, record_property: Any
 ) -> None:
     with collector(server.url()) as second:

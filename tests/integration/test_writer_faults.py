@@ -184,13 +184,13 @@ def test_events_of_more_days_than_postgresql_has_locks_for_are_stored_all_the_sa
     """Each partition and its indexes take a dozen locks; without them, PostgreSQL would refuse it again and again."""
     with tempfile.TemporaryDirectory(prefix="auditgraf-tests-") as folder:
         Path(folder).chmod(0o755)
-        settings = ["fsync=off", "max_locks_per_transaction=10", "max_connections=20"]
+        settings = ["fsync=off", "max_locks_per_transaction=10", "max_connections=10"]
         server = EmbeddedPostgres(Path(folder) / "postgres", settings=settings)
         server.start()
         migrate(server.url(), CLASSES)
         store, now = Store(server.url()), time.time_ns()
-        payload = request(*(record(f"{day}", at_ns=now - day * DAY) for day in range(300)))
-        assert store.write(payload) == Written(stored=300)
-        assert store.write(payload) == Written(duplicates=300)
+        payload = request(*(record(f"{day}", at_ns=now - day * DAY) for day in range(200)))
+        assert store.write(payload) == Written(stored=200)
+        assert store.write(payload) == Written(duplicates=200)
         store.close()
         server.stop()

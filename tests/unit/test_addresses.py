@@ -107,9 +107,7 @@ def test_an_address_is_in_its_column_and_nowhere_else() -> None:
 
 @pytest.mark.parametrize("text", ["192.0.2.1:80", "fe80::1%eth0", "[2001:db8::1]:443", "2001:DB8::1"])
 @pytest.mark.parametrize("neighbours", [[], ["192.0.2.9"], ["db.example.org"], [""]])
-def test_what_an_address_does_not_say_is_kept_whoever_is_in_the_batch(
-    text: str, neighbours: list[str]
-) -> None:
+def test_what_an_address_does_not_say_is_kept_whoever_is_in_the_batch(text: str, neighbours: list[str]) -> None:
     others = [record({"client.address": other}) for other in neighbours]
     made = events(request(record({"client.address": text}), record(), *others))[0]
     assert made["client_ip"] == Addresses().parse([text])[0]

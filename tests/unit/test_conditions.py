@@ -147,9 +147,7 @@ attribute_conditions = text_conditions | st.sampled_from([{"at_least": 1}, {"at_
 leaves = st.one_of(
     st.fixed_dictionaries({"event": text_conditions}),
     st.fixed_dictionaries({"body": text_conditions}),
-    st.fixed_dictionaries(
-        {"severity": st.sampled_from([17, {"one_of": [0, 9]}, {"at_least": 1, "at_most": 8}])}
-    ),
+    st.fixed_dictionaries({"severity": st.sampled_from([17, {"one_of": [0, 9]}, {"at_least": 1, "at_most": 8}])}),
     st.fixed_dictionaries({"attributes": st.fixed_dictionaries({"k": attribute_conditions})}),
 )
 matches = st.recursive(
@@ -182,9 +180,7 @@ conjunctions = st.recursive(
 
 
 @given(conjunctions, st.lists(records, min_size=1, max_size=4))
-def test_a_match_that_some_record_satisfies_is_never_called_impossible(
-    tree: dict[str, Any], group: list[Any]
-) -> None:
+def test_a_match_that_some_record_satisfies_is_never_called_impossible(tree: dict[str, Any], group: list[Any]) -> None:
     rules = {"version": 1, "rules": [{"name": "r", "match": tree, "audit": True}]}
     if any(evaluate(Match.model_validate(tree), group)):
         assert load_rules(Document("rules.yaml", rules, {}), []).rules
@@ -254,9 +250,7 @@ def test_a_refused_regex_says_what_the_engine_refuses(pattern: str, reason: str)
 
 def test_a_thousand_matches_evaluate_in_one_pass_over_the_frame() -> None:
     compiled = [
-        compile_match(
-            Match.model_validate({"event": f"e{index}", "attributes": {"k": {"glob": f"{index}-*"}}})
-        )
+        compile_match(Match.model_validate({"event": f"e{index}", "attributes": {"k": {"glob": f"{index}-*"}}}))
         for index in range(1000)
     ]
     frame = pl.DataFrame({"event_name": ["e0", "e999", None], "attr:k": ["0-x", "998-x", "1-x"]})

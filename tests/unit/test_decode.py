@@ -140,9 +140,7 @@ def test_a_damaged_request_is_taken_or_malformed_and_taken_where_it_is_still_val
         # Without fields that nobody knows: among them may be groups, which protobuf gave up in 2008.
         read.DiscardUnknownFields()
         again = read.SerializeToString()
-        records = [
-            made for one in read.resource_logs for scope in one.scope_logs for made in scope.log_records
-        ]
+        records = [made for one in read.resource_logs for scope in one.scope_logs for made in scope.log_records]
         assert decode([again]).columns["event_name"].str.replace_all("\0", "\ufffd").to_list() == [
             made.event_name.replace("\0", "\ufffd") for made in records
         ]

@@ -47,9 +47,7 @@ def test_an_id_is_a_uuid_of_version_7_with_the_milliseconds_of_the_event() -> No
 
 
 def test_ids_differ_in_all_of_their_74_bits() -> None:
-    made = [
-        uuid.UUID(text).int for text in ids(request(*(record({"serial": serial}) for serial in range(100))))
-    ]
+    made = [uuid.UUID(text).int for text in ids(request(*(record({"serial": serial}) for serial in range(100))))]
     differing = 0
     for one in made:
         differing |= one ^ made[0]
@@ -134,9 +132,7 @@ def test_an_id_is_the_same_alone_in_any_batch_and_in_any_order(records: list[Log
 
 @settings(max_examples=15, deadline=None)
 @given(st.lists(log_records(), min_size=1, max_size=6), st.integers(1, 4))
-def test_a_group_taken_in_parts_has_the_rows_and_ids_of_the_whole(
-    records: list[LogRecord], size: int
-) -> None:
+def test_a_group_taken_in_parts_has_the_rows_and_ids_of_the_whole(records: list[LogRecord], size: int) -> None:
     made = request(*records, *records, resource={"service.name": "shop"})
     transformation = Transform(mapper(), CLASSES)
     envelope = open_requests([made.SerializeToString(), made.SerializeToString()])
@@ -148,9 +144,7 @@ def test_a_group_taken_in_parts_has_the_rows_and_ids_of_the_whole(
         parts = envelope.parts()
     assert len(parts) == -(-len(envelope) // size)
     for part in parts:
-        rows += transformation(
-            envelope.records(part), source_ids, ARRIVAL_NS, repetitions
-        ).events.frame.to_dicts()
+        rows += transformation(envelope.records(part), source_ids, ARRIVAL_NS, repetitions).events.frame.to_dicts()
     whole = transform(made, made).events.frame.to_dicts()
     assert [filled(row) for row in rows] == [filled(row) for row in whole]
 
@@ -166,9 +160,7 @@ def test_the_senders_own_id_decides_and_nothing_else(key: str) -> None:
 def test_the_audit_drafts_id_goes_before_the_conventions() -> None:
     both = record({"log.record.uid": "u", "audit.record.id": "a"})
     assert id_of(both) == id_of(record({"audit.record.id": "a"}))
-    assert id_of(record({"log.record.uid": "u", "audit.record.id": ""})) == id_of(
-        record({"log.record.uid": "u"})
-    )
+    assert id_of(record({"log.record.uid": "u", "audit.record.id": ""})) == id_of(record({"log.record.uid": "u"}))
 
 
 def test_an_empty_id_of_the_sender_is_none() -> None:

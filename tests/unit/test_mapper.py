@@ -64,9 +64,7 @@ def mapped(made: Any, *effects: str, fields: str = "{}") -> dict[str, Any]:
         ),
     ],
 )
-def test_a_column_is_filled_from_the_first_of_its_attributes_old_names_last(
-    column: str, keys: list[str]
-) -> None:
+def test_a_column_is_filled_from_the_first_of_its_attributes_old_names_last(column: str, keys: list[str]) -> None:
     value = "failure" if column == "outcome" else "gateway.example.org"
     for place, key in enumerate(keys):
         # The better names are there, but empty; the worse ones have something else.
@@ -139,9 +137,7 @@ def test_columns_of_the_source_are_filled_from_the_resource_only() -> None:
 
 
 def test_set_replaces_what_a_column_had_and_the_attribute_stays() -> None:
-    made = mapped(
-        record({"user.id": "anna"}), "set: {actor_id: root, latitude: 48, asn: 64512, outcome: failure}"
-    )
+    made = mapped(record({"user.id": "anna"}), "set: {actor_id: root, latitude: 48, asn: 64512, outcome: failure}")
     assert (made["actor_id"], made["latitude"], made["asn"], made["outcome"]) == (
         "root",
         48.0,
@@ -187,9 +183,7 @@ def test_the_event_name_that_another_action_displaced_is_kept() -> None:
 
 
 def test_default_fills_what_is_empty_and_nothing_else() -> None:
-    filled, had = (
-        mapped(record(attributes), "default: {actor_id: nobody}") for attributes in ({}, {"user.id": "a"})
-    )
+    filled, had = (mapped(record(attributes), "default: {actor_id: nobody}") for attributes in ({}, {"user.id": "a"}))
     assert (filled["actor_id"], had["actor_id"]) == ("nobody", "a")
 
 

@@ -237,9 +237,7 @@ def test_a_file_that_is_none_says_why(text: str, words: str) -> None:
 
 
 def test_every_bad_source_of_a_column_is_named() -> None:
-    lines = refusal(
-        "version: 1\nfields:\n  actor_id:\n    - env:HOME\n    - user.id\n    - record:tiem"
-    ).splitlines()
+    lines = refusal("version: 1\nfields:\n  actor_id:\n    - env:HOME\n    - user.id\n    - record:tiem").splitlines()
     assert [line.partition(": ")[0] for line in lines] == ["rules.yaml:4", "rules.yaml:6"]
 
 
@@ -296,9 +294,7 @@ def test_a_rule_name_used_in_two_files_names_both_places(tmp_path: Path) -> None
     first, second = write(tmp_path / "first.yaml", "same"), write(tmp_path / "second.yaml", "same")
     with pytest.raises(ConfigError) as failure:
         load_all([first, second], CLASSES)
-    assert f"{second}:4: rules.0.name: 'same' is the name of the rule at {first}:4 already" in str(
-        failure.value
-    )
+    assert f"{second}:4: rules.0.name: 'same' is the name of the rule at {first}:4 already" in str(failure.value)
 
 
 def test_the_same_file_twice_is_refused(tmp_path: Path) -> None:
@@ -345,9 +341,7 @@ scalars = st.one_of(
     st.dates(),
     st.binary(max_size=3),
     st.text(max_size=6),
-    st.sampled_from(
-        ["all", "a*", "[", "(", "resource:x", "record:body", "attributes.x", "security", "\udc80"]
-    ),
+    st.sampled_from(["all", "a*", "[", "(", "resource:x", "record:body", "attributes.x", "security", "\udc80"]),
 )
 RULE_KEYS = (
     "version",
@@ -374,9 +368,7 @@ rules = st.dictionaries(words, trees, max_size=5) | st.builds(
 )
 
 
-@given(
-    trees | st.builds(lambda found, more: {"version": 1, "rules": found, **more}, st.lists(rules), matches)
-)
+@given(trees | st.builds(lambda found, more: {"version": 1, "rules": found, **more}, st.lists(rules), matches))
 def test_no_tree_raises_anything_but_a_config_error(tree: Any) -> None:
     try:
         parsed = load_rules(Document("rules.yaml", tree, {}), CLASSES)

@@ -115,9 +115,7 @@ def test_what_is_missing_leaves_no_gap(values: dict[str, Any], expected: str) ->
 
 
 def test_marks_are_ascii_where_the_output_is() -> None:
-    marks = [
-        plain(event(outcome=outcome), ascii_only=True)[-1] for outcome in ("success", "failure", "unknown")
-    ]
+    marks = [plain(event(outcome=outcome), ascii_only=True)[-1] for outcome in ("success", "failure", "unknown")]
     assert marks == ["+", "x", "-"]
 
 
@@ -154,9 +152,7 @@ def test_what_steers_or_hides_is_shown_as_an_escape(text: str, shown: str) -> No
 
 
 def test_every_character_is_shown_as_itself_or_as_ascii() -> None:
-    odd = [
-        chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000 and not chr(code).isprintable()
-    ]
+    odd = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000 and not chr(code).isprintable()]
     escaped = [printable(character) for character in odd]
     assert all(text.isascii() or text.isspace() for text in escaped)
     assert all(text.isprintable() or text.isspace() for text in escaped)

@@ -65,9 +65,7 @@ def beside(made: LogRecord) -> dict[str, Any]:
         "severity_number": 0 if 0 <= made.severity_number < 2**15 else made.severity_number,
         "invalid_trace_id": "" if len(made.trace_id) == 16 else made.trace_id.hex(),
         "invalid_span_id": "" if len(made.span_id) == 8 else made.span_id.hex(),
-        "observed_time_unix_nano": made.observed_time_unix_nano
-        if made.observed_time_unix_nano >= 2**63
-        else 0,
+        "observed_time_unix_nano": made.observed_time_unix_nano if made.observed_time_unix_nano >= 2**63 else 0,
     }
     return {key: value for key, value in found.items() if value}
 
@@ -76,9 +74,7 @@ def has_nul(message: Message) -> bool:
     return any(
         "\0" in value if isinstance(value, str) else isinstance(value, Message) and has_nul(value)
         for _, field in message.ListFields()
-        for value in (
-            field if isinstance(field, Sequence) and not isinstance(field, str | bytes) else [field]
-        )
+        for value in (field if isinstance(field, Sequence) and not isinstance(field, str | bytes) else [field])
     )
 
 
@@ -137,9 +133,7 @@ def test_a_severity_number_is_kept(severity: int) -> None:
 
 
 @pytest.mark.parametrize(("severity", "stored"), [(-1, 0), (-(2**31), 0), (32768, 32767), (2**31 - 1, 32767)])
-def test_a_severity_number_beyond_the_column_is_flagged_and_kept_as_an_attribute(
-    severity: int, stored: int
-) -> None:
+def test_a_severity_number_beyond_the_column_is_flagged_and_kept_as_an_attribute(severity: int, stored: int) -> None:
     made = event(record(severity_number=severity))
     assert (made["severity"], made["flags"]) == (stored, {"bad_severity"})
     assert made["attributes"] == {"severity_number": severity}
@@ -271,9 +265,7 @@ def test_nasty_text_is_kept_in_every_column() -> None:
     for text in filter(None, NASTY):
         made = event(record(dict.fromkeys(columns, text), body=text, event_name=text, severity_text=text))
         expected = text.replace("\0", "\ufffd")
-        assert {made[name] for name in (*columns.values(), "message", "action", "severity_text")} == {
-            expected
-        }
+        assert {made[name] for name in (*columns.values(), "message", "action", "severity_text")} == {expected}
         assert made["attributes"] == {}
 
 

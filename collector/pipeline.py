@@ -94,6 +94,7 @@ class Pipeline:
         self._waiting_bytes = 0
         self._wake = threading.Condition()
         self._stopping = False
+        self._away = False  # whether the last group could not be stored
         self._prepared: Queue[_Part | None] = Queue(maxsize=1)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._threads = [
@@ -249,11 +250,17 @@ class Pipeline:
         try:
             written: Written = self._writer.write(events)
         except AuditgrafError as failure:
+            if not self._away:
+                log.warning("events can't be stored for now, senders are asked to retry: %s", failure)
+            self._away = True
             _fail(requests, failure)
         except BaseException as failure:
             log.exception("a group of %d events could not be written", len(events))
             _fail(requests, StoreUnavailableError(f"internal error: {type(failure).__name__}"))
         else:
+            if self._away:
+                log.info("events are stored again")
+            self._away = False
             self._count(stored=written.stored, duplicates=written.duplicates, quarantined=written.quarantined)
 
     def _answer(self, requests: list[_Waiting]) -> None:

@@ -12,6 +12,8 @@ NS_PER_S = 1_000_000_000
 INT8_MAX = 2**63 - 1
 # Later than this after its own arrival, and still within the window: kept, but flagged.
 _SKEW_NS = 300 * NS_PER_S
+# As long as senders retry: meanwhile the window moves on, and with it the side of its edge that a time is on.
+_EDGE_NS = 900 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,7 @@ class Times:
     occurred_ns: np.ndarray  # int64
     observed_ns: pl.Series  # Int64, null where not given or beyond bigint
     by_arrival: np.ndarray  # bool: filed under the arrival time
+    near_edge: np.ndarray  # bool: a retry may find the time on the other side of the window's edge
     own_ns: np.ndarray  # uint64: the time that the sender gave, 0 for none
     flags: dict[str, np.ndarray]  # flag -> bool by record
 
@@ -47,7 +50,18 @@ def resolve(
     }
     unknown = (observed == 0) | too_late
     observed_ns = pl.Series(np.where(unknown, 0, observed).astype(np.int64)).set(pl.Series(unknown), None)
-    return Times(occurred, observed_ns, by_arrival, own, {name: mask for name, mask in flags.items() if mask.any()})
+    edge = np.uint64(_EDGE_NS)
+    near_edge = ~none & ((_distance(own, earliest_ns.astype(np.uint64)) < edge) | (_distance(own, latest_ns) < edge))
+    return Times(
+        occurred, observed_ns, by_arrival, near_edge, own, {name: mask for name, mask in flags.items() if mask.any()}
+    )
+
+
+def _distance(times: np.ndarray, others: np.ndarray | int) -> np.ndarray:
+    """How far apart, of unsigned numbers."""
+    bound = np.asarray(others, np.uint64)
+    distance: np.ndarray = np.maximum(times, bound) - np.minimum(times, bound)
+    return distance
 
 
 def as_text(occurred_us: np.ndarray) -> pl.Series:

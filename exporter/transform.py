@@ -136,7 +136,7 @@ class Transform:
 
 
 def _arrivals(when: times.Times, hashed: np.ndarray) -> pl.DataFrame | None:
-    rows = np.flatnonzero(when.by_arrival)
+    rows = np.flatnonzero(when.by_arrival | when.near_edge)
     if not len(rows):
         return None
     content = identity.as_hex(hashed[rows, 16:])

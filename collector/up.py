@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -21,8 +20,6 @@ from collector.home import note
 from collector.server import Ports, serve
 from exporter.errors import AuditgrafError
 from exporter.store.migrate import migrate
-
-log = logging.getLogger(__name__)
 
 _BACKFILL = timedelta(hours=24)
 _BACKFILL_COUNT = 3000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -11,13 +10,6 @@ from tests.sending import Store, count, record, request
 
 SECOND = 10**9
 DAY = 86_400 * SECOND
-
-
-@pytest.fixture
-def store(database: str) -> Iterator[Store]:
-    made = Store(database)
-    yield made
-    made.close()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -20,13 +19,6 @@ from tests.sending import Store, count, fetch, messages, record, request
 
 MINUTE = 60 * 10**9
 DAY = 24 * 60 * MINUTE
-
-
-@pytest.fixture
-def store(database: str) -> Iterator[Store]:
-    store = Store(database)
-    yield store
-    store.close()
 
 
 def test_a_new_group_is_stored(store: Store, database: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -27,13 +26,6 @@ from tests.sending import Store, count, fetch, messages, record, request
 
 MINUTE = 60 * 10**9
 DAY = 24 * 60 * MINUTE
-
-
-@pytest.fixture
-def store(database: str) -> Iterator[Store]:
-    store = Store(database)
-    yield store
-    store.close()
 
 
 def with_bad_address(events: Events, *rows: int) -> Events:

@@ -111,14 +111,15 @@ def test_gzip_members_are_joined(service: Service) -> None:
 @pytest.mark.parametrize(
     ("encoding", "body"),
     [
+        # Without mtime=0 the time of day is in the names of these tests, and processes side by side disagree.
         ("gzip", RECORD),
         ("gzip", b""),
-        ("gzip", gzip.compress(RECORD)[:-5]),
-        ("gzip", gzip.compress(of_size(200_000))[:-9]),
-        ("gzip", gzip.compress(RECORD) + b"rubbish"),
-        ("gzip", gzip.compress(RECORD)[:-8] + bytes(8)),
-        ("deflate", gzip.compress(RECORD)),
-        ("gzip", gzip.compress(b"") * 10_001),
+        ("gzip", gzip.compress(RECORD, mtime=0)[:-5]),
+        ("gzip", gzip.compress(of_size(200_000), mtime=0)[:-9]),
+        ("gzip", gzip.compress(RECORD, mtime=0) + b"rubbish"),
+        ("gzip", gzip.compress(RECORD, mtime=0)[:-8] + bytes(8)),
+        ("deflate", gzip.compress(RECORD, mtime=0)),
+        ("gzip", gzip.compress(b"", mtime=0) * 10_001),
     ],
 )
 def test_a_body_that_is_not_what_its_encoding_says_is_400(service: Service, encoding: str, body: bytes) -> None:

@@ -14,7 +14,7 @@ from exporter.enrich.geoip import GeoIp
 from exporter.identity import join
 from exporter.mapping.columns import CHOICES
 from exporter.mapping.compile import Mapped
-from exporter.mapping.fields import Column, Picker
+from exporter.mapping.fields import Column
 from exporter.otlp.decode import Records
 from exporter.times import Times
 
@@ -41,13 +41,17 @@ _INVALID_ID = {"trace_id": 16, "span_id": 8}
 class Finisher:
     """Turns what the mapping says into columns. For one thread: it remembers addresses."""
 
-    def __init__(self, geo: GeoIp | None) -> None:
+    def __init__(self, geo: GeoIp | None, secret: changes.Secret = changes.never) -> None:
+        """`secret`: the fields whose values no document of changes may show."""
         self._geo = geo
+        self._secret = secret
         self._addresses = Addresses()
 
-    def columns(self, records: Records, mapped: Mapped, picker: Picker, when: Times) -> list[pl.Series]:
+    def columns(self, records: Records, mapped: Mapped, when: Times) -> list[pl.Series]:
         """Every column of an event but its id, its times and its source."""
-        flags = dict(records.flags) | when.flags
+        flags = dict(records.flags)
+        for name, where in (*when.flags.items(), *mapped.flags.items()):
+            _flag(flags, name, where)
         found: dict[str, pl.Series] = {}
         for name in _PLAIN:
             if name in mapped.columns:
@@ -62,7 +66,7 @@ class Finisher:
         if "country" in mapped.columns:
             found["country"] = _country(mapped.columns["country"], mapped, flags)
         self._locate(found, mapped, flags)
-        found["changes"] = _changes(mapped, flags)
+        found["changes"] = _changes(mapped, flags, self._secret)
         found |= _ids(records, mapped)
         severity = records.columns["severity_number"]
         if ((severity < 0) | (severity > _SEVERITY_MAX)).any():
@@ -85,7 +89,7 @@ class Finisher:
         long = (values.str.len_bytes() > limit).fill_null(False)
         _flag(flags, "truncated", long.to_numpy())
         # The whole of it stays an attribute.
-        _give_back(column, long.to_numpy(), mapped)
+        mapped.give_back(column.picked[long.to_numpy()])
         cut = [text.encode()[:limit].decode(errors="ignore") for text in values.filter(long)]
         return values.scatter(np.flatnonzero(long.to_numpy()), cut)
 
@@ -108,7 +112,7 @@ class Finisher:
         # A port or a zone: the address is in its column, the text as sent stays an attribute.
         other = (found["client_ip"] != given.values).fill_null(False)
         if other.any():
-            _give_back(given, other.to_numpy(), mapped)
+            mapped.give_back(given.picked[other.to_numpy()])
         if self._geo is not None:
             self._place(found, parsed, code)
 
@@ -147,13 +151,6 @@ def _flag(flags: dict[str, np.ndarray], name: str, where: np.ndarray) -> None:
     flags[name] = flags[name] | where if name in flags else where
 
 
-def _give_back(column: Column, where: np.ndarray, mapped: Mapped) -> None:
-    """The attributes that filled these values stay attributes too."""
-    picked = column.picked[where]
-    picked = picked[picked >= 0]
-    mapped.keep[picked] = ~mapped.dropped[picked]
-
-
 def _choice(name: str, words: dict[str, str], mapped: Mapped) -> pl.Series:
     """A column of few values; an unknown word stays an attribute."""
     column = mapped.columns[name]
@@ -164,7 +161,7 @@ def _choice(name: str, words: dict[str, str], mapped: Mapped) -> pl.Series:
     )
     rewritten = column.values.is_not_null() & chosen.ne_missing(column.values)
     unnamed = rewritten & (column.values.str.to_lowercase() != "unknown") if name == "outcome" else rewritten
-    _give_back(column, unnamed.to_numpy(), mapped)
+    mapped.give_back(column.picked[unnamed.to_numpy()])
     return chosen
 
 
@@ -180,7 +177,7 @@ def _number(name: str, low: float, high: float, mapped: Mapped, flags: dict[str,
     bad = (number.is_null() & column.values.is_not_null()).to_numpy()
     if bad.any():
         _flag(flags, "bad_location", bad)
-        _give_back(column, bad, mapped)
+        mapped.give_back(column.picked[bad])
     return number
 
 
@@ -192,26 +189,29 @@ def _country(column: Column, mapped: Mapped, flags: dict[str, np.ndarray]) -> pl
     bad = (~code.str.contains("^[A-Z]{2}$")).fill_null(False).to_numpy()
     if bad.any():
         _flag(flags, "bad_location", bad)
-        _give_back(column, bad, mapped)
+        mapped.give_back(column.picked[bad])
         code = code.set(pl.Series(bad), None)
     return code
 
 
-def _changes(mapped: Mapped, flags: dict[str, np.ndarray]) -> pl.Series:
+def _changes(mapped: Mapped, flags: dict[str, np.ndarray], secret: changes.Secret) -> pl.Series:
     column = mapped.columns["changes"]
     rows = np.flatnonzero(column.values.is_not_null().to_numpy())
     if not len(rows):
         return column.values
-    parsed = [changes.parse(text) for text in column.values.gather(rows)]
-    bad, with_nul = np.zeros(len(column.values), bool), np.zeros(len(column.values), bool)
-    bad[rows] = [change is None for change in parsed]
-    with_nul[rows] = [change is not None and change[1] for change in parsed]
+    read = [changes.read(text, secret=secret) for text in column.values.gather(rows)]
+    count = len(column.values)
+    bad, with_nul, partly = np.zeros(count, bool), np.zeros(count, bool), np.zeros(count, bool)
+    bad[rows] = [change is None for change in read]
+    with_nul[rows] = [change is not None and change.had_nul for change in read]
+    partly[rows] = [change is not None and not change.complete for change in read]
     if bad.any():
         flags["bad_changes"] = bad
-        _give_back(column, bad, mapped)
+    mapped.give_back(column.picked[bad | partly])
     if with_nul.any():
         _flag(flags, "nul_replaced", with_nul)
-    return column.values.scatter(rows, [change and change[0] for change in parsed])
+    texts = [change.json if change is not None and change.document else None for change in read]
+    return column.values.clone().scatter(rows, texts)
 
 
 def _ids(records: Records, mapped: Mapped) -> dict[str, pl.Series]:

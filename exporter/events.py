@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 import numpy as np
+import orjson
 import polars as pl
-import pyarrow as pa
 
 _DAY_US = 86_400_000_000
 
@@ -27,8 +27,6 @@ class Events:
     retention_class: np.ndarray  # int32, index into `classes`
     classes: tuple[str, ...]
     received_at: datetime
-    records: pa.BinaryArray  # as received
-    record: np.ndarray  # index into `records`
     arrivals: pl.DataFrame | None = None
 
     def __len__(self) -> int:
@@ -57,10 +55,13 @@ class Events:
     def source_id(self, row: int) -> int:
         return int(self.frame["source_id"][row])
 
-    def raw(self, row: int) -> bytes:
-        """The record, as protobuf, that an event was made of."""
-        record: bytes = self.records[int(self.record[row])].as_py()
-        return record
+    def class_of(self, row: int) -> str:
+        """The retention class of one event."""
+        return self.classes[int(self.retention_class[row])]
+
+    def as_json(self, row: int) -> bytes:
+        """One event as JSON, redacted as it is, for when PostgreSQL refuses it."""
+        return orjson.dumps(self.frame.row(row, named=True))
 
     def slice(self, start: int, count: int) -> Events:
         """Some of the rows."""
@@ -77,7 +78,6 @@ class Events:
             frame=self.frame[rows],
             occurred_us=self.occurred_us[rows],
             retention_class=self.retention_class[rows],
-            record=self.record[rows],
             arrivals=arrivals if arrivals is not None and len(arrivals) else None,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -10,6 +11,15 @@ import polars as pl
 NS_PER_US = 1_000
 NS_PER_S = 1_000_000_000
 INT8_MAX = 2**63 - 1
+Form = Literal["auto", "iso8601", "seconds", "milliseconds", "microseconds", "nanoseconds"]
+_PER_UNIT = {"seconds": NS_PER_S, "milliseconds": 1_000_000, "microseconds": NS_PER_US, "nanoseconds": 1}
+# ISO 8601 and what is commonly written instead: a space for the T, a comma, an offset without its colon, `UTC`.
+_ISO = (
+    r"^\s*(?P<day>\d{4}-\d\d-\d\d)[Tt ](?P<time>\d\d:\d\d:\d\d)(?:[.,](?P<fraction>\d{1,9})\d*)?"
+    r"\s*(?:[Zz]|UTC|GMT|(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d)?|(?P<none>))\s*$"
+)
+_SHORTEST = 9  # digits of seconds since 1970; a shorter number is something else, a duration most likely
+_NUMBER = r"^\s*(?P<whole>\d{1,20})(?:\.(?P<fraction>\d{1,9})\d*)?\s*$"
 # Later than this after its own arrival, and still within the window: kept, but flagged.
 _SKEW_NS = 300 * NS_PER_S
 # As long as senders retry: meanwhile the window moves on, and with it the side of its edge that a time is on.
@@ -73,3 +83,56 @@ def as_text(occurred_us: np.ndarray) -> pl.Series:
     fraction = pl.Series(occurred_us % 1_000_000).cast(pl.String).str.zfill(6)
     whole = seconds.replace_strict(distinct, texts, return_dtype=pl.String)
     return pl.select(pl.concat_str(whole, fraction, pl.lit("+00"))).to_series()
+
+
+def parse(texts: pl.Series, form: Form = "auto", timezone: str = "UTC") -> pl.Series:
+    """Texts as nanoseconds since 1970 (Int64); null where a text is no such time, or none between 1970 and 2262.
+
+    `auto` takes ISO 8601 or a number, whose size tells its unit: the present has 10 digits in seconds and 19 in
+    nanoseconds. `timezone` is what a text without an offset is meant in (IANA name).
+    """
+    if texts.null_count() == len(texts):
+        return texts.cast(pl.Int64)
+    iso = _iso(texts, timezone) if form in {"auto", "iso8601"} else None
+    numbers = None if form == "iso8601" else _numbers(texts, form)
+    if iso is None or numbers is None:
+        only = iso if numbers is None else numbers
+        assert only is not None
+        return only
+    return iso.zip_with(iso.is_not_null(), numbers)
+
+
+def _iso(texts: pl.Series, timezone: str) -> pl.Series:
+    parts = texts.str.extract_groups(_ISO).struct.unnest()
+    moment = pl.concat_str("day", pl.lit("T"), "time").str.to_datetime(
+        "%Y-%m-%dT%H:%M:%S", time_unit="us", strict=False
+    )
+    local = moment.dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")
+    offset = (pl.col("hours").cast(pl.Int64) * 60 + pl.col("minutes").fill_null("00").cast(pl.Int64)) * 60
+    signed = pl.when(pl.col("sign") == "-").then(-offset).otherwise(offset).fill_null(0)
+    us = pl.when(pl.col("none").is_not_null()).then(local.dt.epoch("us")).otherwise(moment.dt.epoch("us"))
+    fraction = pl.col("fraction").str.pad_end(9, "0").cast(pl.Int64).fill_null(0)
+    seconds = us // 1_000_000 - signed
+    return parts.select(_bounded(seconds, fraction)).to_series()
+
+
+def _numbers(texts: pl.Series, form: Form) -> pl.Series:
+    parts = texts.str.extract_groups(_NUMBER).struct.unnest()
+    whole = pl.col("whole").cast(pl.UInt64, strict=False)
+    digits = pl.col("whole").str.len_bytes()
+    units: pl.Expr = pl.lit(_PER_UNIT.get(form, 1), pl.UInt64)
+    if form == "auto":
+        whole = pl.when(digits >= _SHORTEST).then(whole)
+        units = pl.lit(1, pl.UInt64)
+        for name, most in (("microseconds", 17), ("milliseconds", 14), ("seconds", 11)):
+            units = pl.when(digits <= most).then(pl.lit(_PER_UNIT[name], pl.UInt64)).otherwise(units)
+    per_second = NS_PER_S // units
+    seconds = (whole // per_second).cast(pl.Int64, strict=False)
+    rest = (whole % per_second * units).cast(pl.Int64)
+    fraction = pl.col("fraction").str.pad_end(9, "0").cast(pl.Int64).fill_null(0) * units.cast(pl.Int64) // NS_PER_S
+    return parts.select(_bounded(seconds, rest + fraction)).to_series()
+
+
+def _bounded(seconds: pl.Expr, fraction: pl.Expr) -> pl.Expr:
+    believable = seconds.is_between(0, INT8_MAX // NS_PER_S - 1)
+    return pl.when(believable).then(pl.when(believable).then(seconds).otherwise(0) * NS_PER_S + fraction)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -12,15 +12,16 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from exporter.document import loads
-from exporter.enrich.geoip import GeoIp
 from exporter.mapping.compile import Mapper
-from exporter.mapping.rules import Ruleset, load_all, load_rules
+from exporter.mapping.rules import load_all
 from exporter.otlp.decode import decode
-from exporter.transform import Transform, Transformed, Window
+from exporter.otlp.encode import Pairs, any_value, key_values, request
+from exporter.transform import Transform, Transformed
+
+__all__ = ["any_value", "key_values", "request"]
 
 NS = 1_000_000_000
 ARRIVAL_NS = 1_790_000_000 * NS  # 2026-09-21 14:13:20 UTC
@@ -28,37 +29,7 @@ OCCURRED_NS = ARRIVAL_NS - 3600 * NS + 123_456_789
 CLASSES = {"default": timedelta(days=365), "log": timedelta(days=7), "security": timedelta(days=730)}
 
 # Whatever the default rules fill a column from, as an attribute of this name.
-READ = sorted({source.key for sources in load_all((), CLASSES).fields.values() for source in sources})
-
-Pairs = Sequence[tuple[str, Any]]
-
-
-def any_value(value: Any) -> AnyValue:  # noqa: PLR0911
-    """The AnyValue of plain data: None is the empty one, a dict or a tuple of pairs is a map, a list an array."""
-    match value:
-        case None:
-            return AnyValue()
-        case bool():
-            return AnyValue(bool_value=value)
-        case int():
-            return AnyValue(int_value=value)
-        case float():
-            return AnyValue(double_value=value)
-        case str():
-            return AnyValue(string_value=value)
-        case bytes():
-            return AnyValue(bytes_value=value)
-        case list():
-            return AnyValue(array_value=ArrayValue(values=map(any_value, value)))
-        case dict() | tuple():
-            return AnyValue(kvlist_value=KeyValueList(values=key_values(value)))
-    raise TypeError(f"no AnyValue is a {type(value).__name__}")
-
-
-def key_values(attributes: Mapping[str, Any] | Pairs) -> list[KeyValue]:
-    """Attributes; given as pairs, a key may be there twice."""
-    pairs = attributes.items() if isinstance(attributes, Mapping) else attributes
-    return [KeyValue(key=key, value=any_value(value)) for key, value in pairs]
+READ = sorted(load_all((), CLASSES).attribute_keys())
 
 
 def record(attributes: Mapping[str, Any] | Pairs = (), **fields: Any) -> LogRecord:
@@ -71,43 +42,20 @@ def record(attributes: Mapping[str, Any] | Pairs = (), **fields: Any) -> LogReco
     return made
 
 
-def request(
-    *records: LogRecord,
-    resource: Mapping[str, Any] | Pairs = (),
-    scope: str = "",
-) -> ExportLogsServiceRequest:
-    """A request of one resource and one scope."""
-    made = ExportLogsServiceRequest()
-    resource_logs = made.resource_logs.add()
-    resource_logs.resource.attributes.extend(key_values(resource))
-    scope_logs = resource_logs.scope_logs.add()
-    scope_logs.scope.name = scope
-    scope_logs.log_records.extend(records)
-    return made
-
-
 @cache
-def mapper(rules: str = "") -> Mapper:
-    """The default rules, then those of a file with this text."""
-    defaults = load_all((), CLASSES)
-    if not rules:
-        return Mapper(defaults)
-    own = load_rules(loads(rules, "rules.yaml"), CLASSES)
-    fields = dict(defaults.fields)
-    for column, sources in own.fields.items():
-        fields[column] = (*sources, *fields.get(column, ()))
-    return Mapper(Ruleset(fields, (*defaults.rules, *own.rules)))
+def mapper(rules: str = "", presets: tuple[str, ...] = ()) -> Mapper:
+    """The default rules and presets, then those of a file with this text."""
+    return Mapper(load_all([loads(rules, "rules.yaml")] if rules else [], CLASSES, presets))
 
 
 def transform(
     *requests: ExportLogsServiceRequest,
     rules: str = "",
-    geo: GeoIp | None = None,
-    unmatched: str = "keep",
-    window: Window | None = None,
+    presets: tuple[str, ...] = (),
+    **options: Any,
 ) -> Transformed:
-    """A group of requests, as they come from the wire, to events."""
-    transformation = Transform(mapper(rules), CLASSES, geo=geo, unmatched=unmatched, window=window)
+    """A group of requests, as they come from the wire, to events; `options` are Transform's."""
+    transformation = Transform(mapper(rules, presets), CLASSES, **options)
     decoded = decode([each.SerializeToString() for each in requests])
     return transformation(decoded, np.arange(1, len(decoded.sources) + 1), ARRIVAL_NS)
 

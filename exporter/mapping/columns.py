@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from exporter.mapping.paths import parse_path
 from exporter.mapping.section import Scalar, kind, nearest
 
-ColumnKind = Literal["text", "float", "int", "json"]
+ColumnKind = Literal["text", "float", "int", "json", "time"]
 SourceKind = Literal["attribute", "resource", "record", "scope"]
 
-# As in exporter/store/schema. The other columns (id, times, trace ids, ...) are not for rules to write.
+# As in exporter/store/schema, but for `time`, which says when it happened where the record itself does not know.
+# The other columns (id, trace ids, ...) are not for rules to write.
 COLUMNS: dict[str, ColumnKind] = {
+    "time": "time",
     "action": "text",
     "outcome": "text",
     "actor_id": "text",
@@ -97,12 +100,14 @@ def check_source(column: str, source: Source) -> None:
     """Raises ValueError where the column can't be filled from there."""
     if column in RESOURCE_COLUMNS and source.kind != "resource":
         raise ValueError(f"{source}: {column} belongs to the resource; write resource:{source.key}")
+    if source.kind == "attribute" and "[" in source.key:
+        parse_path(source.key)
 
 
 def constant(column: str, value: Scalar) -> str | int | float:
     """A constant in the type of its column; raises ValueError where the column can't have it."""
-    if column == "changes":
-        raise ValueError("changes can't be a constant; copy it from an attribute")
+    if column in {"changes", "time"}:
+        raise ValueError(f"{column} can't be a constant; copy it from an attribute")
     if isinstance(value, bool):
         raise ValueError(f"must not be true or false; put it in quotes: '{str(value).lower()}'")
     if column in _BOUNDS:

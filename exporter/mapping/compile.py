@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
 import polars as pl
 
+from exporter.mapping.client import CLIENT_KEYS, resolve_clients
 from exporter.mapping.columns import COLUMNS, RESOURCE_COLUMNS, Source
-from exporter.mapping.conditions import compile_match
+from exporter.mapping.expressions import First, Value, evaluate, sources
 from exporter.mapping.fields import Column, Picker
-from exporter.mapping.rules import Rule, Ruleset
+from exporter.mapping.matching import Compiled, compiled, holding
+from exporter.mapping.pairs import paired_changes
+from exporter.mapping.parsing import Parser
+from exporter.mapping.paths import Paths
+from exporter.mapping.rules import Rule, RuleGroup, Ruleset
+from exporter.mapping.trace import Trace
 from exporter.otlp.decode import Records
 from exporter.otlp.decode import Source as Origin
+
+if TYPE_CHECKING:
+    from exporter.enrich.forwarded import TrustedProxies
 
 _EVENT_NAME = Source("record", "event_name")
 _BODY = Source("record", "body")
@@ -33,6 +42,8 @@ class Mapped:
     keys: list[str]  # JSON of the attribute keys, followed by ':'; `key` indexes it
     key: np.ndarray  # int32 by attribute
     extras: dict[str, pl.Series] = field(default_factory=dict)  # further attributes, JSON by record, null: none
+    discards: list[tuple[Rule, np.ndarray]] = field(default_factory=list)  # rules that discard records, and which
+    flags: dict[str, np.ndarray] = field(default_factory=dict)  # bool by record
 
     def add_field(self, key: str, values: pl.Series, records: Records) -> None:
         """Keeps a field of the records (JSON, null: none) as an attribute; `record.<key>` where one has that name."""
@@ -44,90 +55,103 @@ class Mapped:
         self.extras[key] = values.set(has, None)
         self.extras[f"record.{key}"] = values.set(~has, None)
 
+    def take(self, picked: np.ndarray) -> None:
+        """The attributes that columns were filled from whole are not kept twice."""
+        self.keep[self._attributes(picked)] = False
+
+    def give_back(self, picked: np.ndarray) -> None:
+        """The attributes that filled these values stay attributes too."""
+        attributes = self._attributes(picked)
+        self.keep[attributes] = ~self.dropped[attributes]
+
+    def _attributes(self, picked: np.ndarray) -> np.ndarray:
+        # What was found inside of a nested attribute stands behind all attributes; its attribute is kept anyway.
+        return picked[(picked >= 0) & (picked < len(self.keep))]
+
 
 class Mapper:
     """A compiled Ruleset. Holds no state of the records it maps."""
 
-    def __init__(self, ruleset: Ruleset) -> None:
-        self._fields = dict(ruleset.fields)
+    def __init__(self, ruleset: Ruleset, proxies: TrustedProxies | None = None) -> None:
+        self._fields = {name: First(options) for name, options in ruleset.fields.items()}
         # The body is the message unless a rule or an attribute says better.
-        self._fields["message"] = (*self._fields.get("message", ()), _BODY)
-        self._rules = ruleset.rules
-        self._conditions = [compile_match(rule.match) for rule in self._rules]
-        self._inputs = frozenset().union(*(rule.match.columns() for rule in self._rules))
+        message = ruleset.fields.get("message", ())
+        self._fields["message"] = First((*message, *(() if _BODY in message else (_BODY,))))
+        self._groups = [_CompiledGroup(group) for group in ruleset.groups]
+        self._proxies = proxies
+        self._paths = Paths(ruleset.attribute_keys() | (CLIENT_KEYS if proxies else frozenset()))
+        self.parse = Parser(ruleset.steps)
 
     def source_columns(self, origin: Origin) -> dict[str, str | None]:
         """service, environment and tenant of a source, as its row in audit.sources has them."""
         return {
-            name: next(
-                (text for source in self._fields.get(name, ()) if (text := origin.resource_text(source.key))),
-                None,
-            )
+            name: next((text for key in self._resource_keys(name) if (text := origin.resource_text(key))), None)
             for name in sorted(RESOURCE_COLUMNS)
         }
 
-    def map(self, records: Records) -> Mapped:
-        """Maps a group of records."""
-        picker = Picker(records)
-        columns = {name: picker.column(self._fields.get(name, ())) for name in COLUMNS if name in self._fields}
-        keys = [orjson.dumps(key).decode() + ":" for key in records.attributes.keys]
+    def _resource_keys(self, column: str) -> list[str]:
+        options = self._fields[column].options if column in self._fields else ()
+        return [option.key for option in options if isinstance(option, Source)]
+
+    def map(self, records: Records, unredacted: Records | None = None, trace: Trace | None = None) -> Mapped:
+        """Maps a group of records, whose texts are parsed already.
+
+        `unredacted` are the same records as they came, for what only comparing them tells: that a secret changed.
+        `trace` is told where every value came from.
+        """
+        picker = Picker(records, self._paths)
+        pickers = _Pickers(
+            picker, picker if unredacted is None or unredacted is records else Picker(unredacted, self._paths)
+        )
+        if trace is not None:
+            trace.picker = picker
         count = len(records)
         mapped = Mapped(
-            columns=columns,
+            columns={},
             audit=np.zeros(count, bool),
             retention_class=None,
             keep=np.ones(len(records.attributes.key), bool),
             dropped=np.zeros(len(records.attributes.key), bool),
-            keys=keys,
+            keys=[orjson.dumps(key).decode() + ":" for key in records.attributes.keys],
             key=records.attributes.key,
         )
-        holding = self._holding(picker)
-        for rule, holds in holding:
-            _apply(rule, holds, mapped, picker)
-        # Later rules win here too: theirs is the first default that an empty column gets.
-        for rule, holds in reversed(holding):
-            _fill(rule, holds, mapped)
+        for name in COLUMNS:
+            if name in self._fields:
+                mapped.columns[name] = pickers.evaluate(name, self._fields[name])
+                if trace is not None:
+                    trace.field(name, self._fields[name].options, mapped.columns[name])
+        if "time" in mapped.columns:
+            _only_where_undated(mapped.columns["time"], records)
+        rules = [found for group in self._groups for found in group.holding(picker)]
+        for rule, holds in rules:
+            if trace is not None:
+                trace.matched(rule.name, holds)
+            _apply(rule, holds, mapped, pickers, trace)
+        # Later rules win here too: theirs is the first value that an empty column gets.
+        for rule, holds in reversed(rules):
+            _fill(rule, holds, mapped, pickers, trace)
+        for rule, holds in reversed(rules):
+            _default(rule, holds, mapped, trace)
+        if self._proxies is not None:
+            resolve_clients(self._proxies, mapped.columns, picker, trace)
+        self._pair(mapped, pickers, trace)
         self._keep_what_no_column_took(mapped, records)
         return mapped
 
-    def _holding(self, picker: Picker) -> list[tuple[Rule, np.ndarray]]:
-        """The rules that hold for any record, in order, with the records they hold for."""
-        if not self._rules or not len(picker.records):
-            return []
-        frame = pl.DataFrame({name: self._input(name, picker) for name in sorted(self._inputs)})
-        if not frame.width:
-            frame = pl.DataFrame({"": np.zeros(len(picker.records), bool)})
-        results = frame.select(condition.alias(str(index)) for index, condition in enumerate(self._conditions))
-        if len(results) != len(frame):  # only constants: `match: all`
-            results = results.select(pl.all().repeat_by(len(frame)).explode())
-        holding = []
-        for index, rule in enumerate(self._rules):
-            result = results[str(index)]
-            if result.any():
-                holding.append((rule, result.to_numpy()))
-        return holding
-
-    def _input(self, name: str, picker: Picker) -> pl.Series:
-        prefix, _, key = name.partition(":")
-        columns = picker.records.columns
-        match prefix:
-            case "attr":
-                return picker.text(key)
-            case "res":
-                return _known(picker, Source("resource", key))
-            case "service":
-                return _known(picker, Source("resource", "service.name"))
-            case "scope":
-                return _known(picker, Source("scope", "name"))
-            case "severity":
-                return columns["severity_number"]
-            case _:
-                return columns[name]
+    def _pair(self, mapped: Mapped, pickers: _Pickers, trace: Trace | None) -> None:
+        column = _column(mapped, "changes", len(mapped.audit))
+        found = paired_changes(column.values, pickers.original)
+        if found is not None:
+            where = np.zeros(len(mapped.audit), bool)
+            where[found.rows] = True
+            column.replace(where, _scattered(found.rows, found.documents, len(where)))
+            mapped.take(found.attributes)
+            if trace is not None:
+                trace.computed("changes", "pairs", where)
 
     def _keep_what_no_column_took(self, mapped: Mapped, records: Records) -> None:
         for column in mapped.columns.values():
-            taken = column.picked[column.picked >= 0]
-            mapped.keep[taken] = False
+            mapped.take(column.picked)
         for name, source, key in (("action", _EVENT_NAME, "event.name"), ("message", _BODY, "body")):
             given = records.columns[source.key]
             used = mapped.columns[name].values if name in mapped.columns else None
@@ -139,11 +163,47 @@ class Mapper:
                 mapped.add_field(key, pl.select(pl.when(lost).then(json)).to_series(), records)
 
 
-def _known(picker: Picker, source: Source) -> pl.Series:
-    series = picker.field(source)
-    if series is None:
-        return pl.Series([None], dtype=pl.String).new_from_index(0, len(picker.records))
-    return series
+class _CompiledGroup:
+    """The rules of one file, whose shared condition is asked first."""
+
+    def __init__(self, group: RuleGroup) -> None:
+        self._when: list[Compiled] = [compiled(group.when)] if group.when else []
+        self._rules = group.rules
+        self._conditions = [compiled(rule.match) for rule in group.rules]
+
+    def holding(self, picker: Picker) -> list[tuple[Rule, np.ndarray]]:
+        """The rules that hold for any record, in order, with the records they hold for."""
+        if not self._when:
+            return [(self._rules[index], holds) for index, holds in holding(self._conditions, picker)]
+        found = []
+        for _, applies in holding(self._when, picker):
+            for index, holds in holding(self._conditions, picker):
+                both = holds & applies
+                if both.any():
+                    found.append((self._rules[index], both))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Pickers:
+    """The records as they may be stored, and as they came."""
+
+    redacted: Picker
+    original: Picker
+
+    def evaluate(self, name: str, value: Value) -> Column:
+        """A column's value; only what changed is read from the original, and is redacted by name afterwards."""
+        nested = name == "changes"
+        return evaluate(value, self.original if nested else self.redacted, nested=nested)
+
+
+def _only_where_undated(column: Column, records: Records) -> None:
+    dated = (records.columns["time_unix_nano"] != 0).to_numpy()
+    column.replace(dated, _constant(None, len(records)))
+
+
+def _scattered(rows: np.ndarray, texts: list[str | None], count: int) -> pl.Series:
+    return _constant(None, count).scatter(rows, texts)
 
 
 def _quoted(texts: pl.Series) -> pl.Series:
@@ -151,18 +211,20 @@ def _quoted(texts: pl.Series) -> pl.Series:
     return texts.replace_strict(unique, [None if text is None else orjson.dumps(text).decode() for text in unique])
 
 
-def _apply(rule: Rule, holds: np.ndarray, mapped: Mapped, picker: Picker) -> None:
+def _apply(rule: Rule, holds: np.ndarray, mapped: Mapped, pickers: _Pickers, trace: Trace | None) -> None:
     count = len(holds)
     for name, value in rule.set_columns.items():
         _column(mapped, name, count).replace(holds, _constant(value, count))
-    for name, source in rule.copies.items():
-        copied = picker.column((source,))
-        column = _column(mapped, name, count)
-        column.replace(holds & copied.values.is_not_null().to_numpy(), copied.values, copied.picked)
+        if trace is not None:
+            trace.constant(name, rule.name, holds)
+    for name, copied in rule.copies.items():
+        _copy(rule, name, copied, holds, mapped, pickers, trace)
+        if name == "time":
+            _flag_unread(copied, holds, mapped, pickers)
     if rule.drops:
-        _on_attributes(rule.drops, holds, mapped, picker)
+        _on_attributes(rule.drops, holds, mapped, pickers.redacted)
     for old, new in rule.renames.items():
-        _rename(old, new, holds, mapped, picker)
+        _rename(old, new, holds, mapped, pickers.redacted)
     for key, value in rule.set_attributes.items():
         # jsonb keeps the last of two equal keys: extras stand behind the attributes as sent.
         json = _constant(orjson.dumps(value).decode(), count)
@@ -176,12 +238,44 @@ def _apply(rule: Rule, holds: np.ndarray, mapped: Mapped, picker: Picker) -> Non
         mapped.audit |= holds
     if rule.audit is not None:
         mapped.audit = np.where(holds, rule.audit, mapped.audit)
+    if rule.discard is not None:
+        mapped.discards.append((rule, holds))
 
 
-def _fill(rule: Rule, holds: np.ndarray, mapped: Mapped) -> None:
+def _copy(
+    rule: Rule, name: str, value: Value, holds: np.ndarray, mapped: Mapped, pickers: _Pickers, trace: Trace | None
+) -> None:
+    copied = pickers.evaluate(name, value)
+    where = holds & copied.values.is_not_null().to_numpy()
+    _column(mapped, name, len(holds)).replace(where, copied.values, copied.picked)
+    if trace is not None:
+        trace.copied(name, rule.name, value, where, copied)
+
+
+def _flag_unread(value: Value, holds: np.ndarray, mapped: Mapped, pickers: _Pickers) -> None:
+    """Flags times that the rule names and nobody can read."""
+    lacking = holds & mapped.columns["time"].values.is_null().to_numpy()
+    if lacking.any():
+        said = pickers.redacted.column(tuple(sources(value))).values.is_not_null().to_numpy()
+        mapped.flags["bad_timestamp"] = mapped.flags.get("bad_timestamp", False) | (lacking & said)
+
+
+def _fill(rule: Rule, holds: np.ndarray, mapped: Mapped, pickers: _Pickers, trace: Trace | None) -> None:
+    for name, value in rule.fills.items():
+        empty = holds & _column(mapped, name, len(holds)).values.is_null().to_numpy()
+        if name == "time":  # a record that knows its time needs none
+            empty &= (pickers.redacted.records.columns["time_unix_nano"] == 0).to_numpy()
+        if empty.any():
+            _copy(rule, name, value, empty, mapped, pickers, trace)
+
+
+def _default(rule: Rule, holds: np.ndarray, mapped: Mapped, trace: Trace | None) -> None:
     for name, value in rule.defaults.items():
         column = _column(mapped, name, len(holds))
-        column.replace(holds & column.values.is_null().to_numpy(), _constant(value, len(holds)))
+        where = holds & column.values.is_null().to_numpy()
+        column.replace(where, _constant(value, len(holds)))
+        if trace is not None:
+            trace.constant(name, rule.name, where)
 
 
 def _column(mapped: Mapped, name: str, count: int) -> Column:

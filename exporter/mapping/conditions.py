@@ -18,6 +18,7 @@ MAX_SEVERITY = 24
 
 # Fields that OTLP sends as "" when they are not set; for attributes and bodies "" is a value.
 _EMPTY_IS_ABSENT = frozenset({"event_name", "service", "scope"})
+_TEXTS = ("event", "service", "scope", "body", "parsed")
 
 
 def _number(value: object) -> int | float:
@@ -101,6 +102,12 @@ class AttributeCondition(TextCondition):
     at_least: Number | None = None
     at_most: Number | None = None
 
+    def needs_presence(self) -> bool:
+        """Whether it holds for no record that lacks the attribute."""
+        return any(getattr(self, name) is not None for name in type(self).model_fields if name != "exists") or bool(
+            self.exists
+        )
+
 
 class Match(Section):
     """Which records a rule is about: all of the keys given hold. Without any it holds for every record."""
@@ -109,6 +116,7 @@ class Match(Section):
     service: TextCondition | None = None
     scope: TextCondition | None = None
     body: TextCondition | None = None
+    parsed: TextCondition | None = None  # the name of the step that made attributes of the record's text
     severity: SeverityCondition | None = None
     attributes: dict[Key, AttributeCondition] = Field(default_factory=dict)
     resource: dict[Key, AttributeCondition] = Field(default_factory=dict)
@@ -127,7 +135,7 @@ class Match(Section):
 
     def own(self) -> Iterator[tuple[str, Location, Condition]]:
         """This part's own conditions: column that each reads, its place below this part, the condition."""
-        for key in ("event", "service", "scope", "body", "severity"):
+        for key in (*_TEXTS, "severity"):
             condition: Condition | None = getattr(self, key)
             if condition is not None:
                 yield "event_name" if key == "event" else key, (key,), condition
@@ -146,11 +154,16 @@ class Match(Section):
         """The columns that the compiled expression reads."""
         return frozenset(column for part in self.parts() for column, _, _ in part.own())
 
+    def needed(self) -> frozenset[str]:
+        """Attributes without which this can't hold, so that most matches are settled by a look at the names."""
+        own = {key for key, condition in self.attributes.items() if condition.needs_presence()}
+        return frozenset(own).union(*(part.needed() for part in self.all_of))
+
 
 def compile_match(match: Match) -> pl.Expr:
     """One boolean expression, never null.
 
-    It reads the columns event_name, service, scope, body (String), severity (integer), and for each attribute
+    It reads the columns event_name, service, scope, body, parsed (String), severity (integer), and for each attribute
     that a condition names `attr:<key>` or `res:<key>` (String; null where absent, 200, 1.5 and true as text).
     """
     parts = [compile_condition(column, condition) for column, _, condition in match.own()]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from exporter.mapping.columns import Source, check_column, check_source, constant, parse_source
+from exporter.mapping.columns import check_column, constant
+from exporter.mapping.expressions import First, Value
+from exporter.mapping.reading import read_value
 from exporter.mapping.section import Problem, Scalar, explain, kind, place, refuse, scalar
 
 ATTRIBUTES = "attributes."
@@ -45,32 +48,33 @@ def _defaults(value: object) -> dict[str, Any]:
 
 
 def _copies(value: object) -> dict[str, Any]:
-    def read(key: str, entry: object) -> Source:
+    def read(key: str, entry: object) -> Value:
         if key.startswith(ATTRIBUTES):
             raise ValueError("copy fills event columns; attributes are renamed with rename:")
-        source = parse_source(entry)
-        check_source(check_column(key), source)
-        return source
+        return read_value(check_column(key), entry)
 
     return _each(value, read)
 
 
+@dataclass(frozen=True, slots=True)
+class FieldSources:
+    """What fills a column, best first; `only`: in place of what earlier files say."""
+
+    options: tuple[Value, ...]
+    only: bool = False
+
+
 def _fields(value: object) -> dict[str, Any]:
-    def read(key: str, entry: object) -> tuple[Source, ...]:
+    def read(key: str, entry: object) -> FieldSources:
         check_column(key)
-        if not isinstance(entry, list) or not entry:
-            raise ValueError(f"must be a list of sources, best first, e.g. [user.id], not {kind(entry)}")
-        sources, problems = [], []
-        for index, text in enumerate(entry):
-            try:
-                source = parse_source(text)
-                check_source(key, source)
-                sources.append(source)
-            except ValueError as failure:
-                problems.append(((index,), str(failure)))
-        if problems:
-            refuse(problems)
-        return tuple(dict.fromkeys(sources))
+        only = isinstance(entry, dict) and entry.keys() == {"only"}
+        listed = entry["only"] if isinstance(entry, dict) and only else entry
+        if not isinstance(listed, list) or not listed:
+            raise ValueError(
+                f"must be a list of sources, best first, e.g. [user.id], or {{only: [...]}}, not {kind(listed)}"
+            )
+        read = read_value(key, listed)
+        return FieldSources(read.options if isinstance(read, First) else (read,), only)
 
     return _each(value, read)
 
@@ -86,8 +90,8 @@ def _renames(value: object) -> dict[str, Any]:
     return _each(value, read)
 
 
-Fields = Annotated[dict[str, tuple[Source, ...]], BeforeValidator(_fields)]
+Fields = Annotated[dict[str, Any], BeforeValidator(_fields)]
 Constants = Annotated[dict[str, Any], BeforeValidator(_constants)]
 Defaults = Annotated[dict[str, Any], BeforeValidator(_defaults)]
-Copies = Annotated[dict[str, Source], BeforeValidator(_copies)]
+Copies = Annotated[dict[str, Any], BeforeValidator(_copies)]
 Renames = Annotated[dict[str, str], BeforeValidator(_renames)]

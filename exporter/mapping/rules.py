@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -10,33 +9,34 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    StrictBool,
-    StrictStr,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-)
+from pydantic import BeforeValidator, Field, StrictBool, StrictInt, StrictStr, WrapValidator
 
-from exporter.document import Document, load
+from exporter.document import Document, Location, load
 from exporter.errors import ConfigError
-from exporter.mapping.columns import COLUMNS, Source
-from exporter.mapping.conditions import MAX_DEPTH, Glob, Match
-from exporter.mapping.contradictions import contradictions
+from exporter.mapping.columns import COLUMNS
+from exporter.mapping.conditions import Glob, Match
 from exporter.mapping.effects import ATTRIBUTES, Constants, Copies, Defaults, Fields, Renames
-from exporter.mapping.section import Problem, Scalar, Section, refuse
+from exporter.mapping.expressions import Value, sources
+from exporter.mapping.matching import attribute_keys
+from exporter.mapping.naming import Name, read_match
+from exporter.mapping.parsing import ParseStep
+from exporter.mapping.section import Problem, Scalar, Section, nearest
 
-# Later files win: the audit draft's names over the semantic conventions', an administrator's files over both.
-DEFAULTS = tuple(Path(__file__).parent / "defaults" / name for name in ("semconv.yaml", "audit.yaml"))
-EVERYTHING = Match.model_construct()  # `match: all`
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+# Always there, an administrator's files over both: the audit draft's names win over the semantic conventions'.
+DEFAULTS = ("semconv", "audit")
+_FOLDER = Path(__file__).parent / "presets"
 
 
-def _name(value: object) -> str:
-    if isinstance(value, str) and _NAME.fullmatch(value):
-        return value
-    raise ValueError(f"{value!r} is no rule name; use up to 63 letters, digits, '.', '_' and '-'")
+def preset_names() -> list[str]:
+    """The presets there are, in alphabetical order."""
+    return sorted(path.stem for path in _FOLDER.glob("*.yaml"))
+
+
+def preset(name: str) -> Path:
+    """The file of a preset; raises ConfigError with the nearest name where there is none."""
+    if name not in preset_names():
+        raise ConfigError(f"mapping.presets: no preset {name!r}; {nearest(name, preset_names())}")
+    return _FOLDER / f"{name}.yaml"
 
 
 def _version(value: object) -> object:
@@ -45,37 +45,27 @@ def _version(value: object) -> object:
     raise ValueError(f"{value!r}: this is version 1 of the rules; write version: 1")
 
 
-def _match(value: object, handler: ValidatorFunctionWrapHandler) -> Match:
-    if value == "all":
-        return EVERYTHING
-    if _depth(value) > MAX_DEPTH:
-        raise ValueError(f"any, all and not are nested more than {MAX_DEPTH} deep; make several rules of it")
-    match: Match = handler(value)
-    problems = list(contradictions(match))
-    if problems:
-        refuse(problems)
-    return match
-
-
-def _depth(value: object, limit: int = MAX_DEPTH) -> int:
-    if not isinstance(value, dict) or limit < 0:
-        return 0
-    inner = [part for key in ("any", "all") if isinstance(value.get(key), list) for part in value[key]]
-    return 1 + max((_depth(part, limit - 1) for part in (*inner, value.get("not"))), default=0)
+def _discard(value: object) -> object:
+    if value == "unmatched" or value == "even_audit_events":  # noqa: PLR1714 (of any type, hashable or not)
+        return value
+    raise ValueError(f"{value!r}: write unmatched, or even_audit_events to lose audit events as well")
 
 
 class Rule(Section):
     """What happens to the records that `match` holds for. At least one effect is given."""
 
-    name: Annotated[str, BeforeValidator(_name)]
-    match: Annotated[Match, WrapValidator(_match)]
+    name: Name
+    match: Annotated[Match, WrapValidator(read_match)]
     constants: Constants = Field(default_factory=dict, alias="set")
     defaults: Defaults = Field(default_factory=dict, alias="default")
     copies: Copies = Field(default_factory=dict, alias="copy")
+    fills: Copies = Field(default_factory=dict, alias="fill")
     renames: Renames = Field(default_factory=dict, alias="rename")
     drops: tuple[Glob, ...] = Field((), alias="drop")
     retention_class: StrictStr | None = Field(None, alias="class")
     audit: StrictBool | None = None
+    discard: Annotated[Literal["unmatched", "even_audit_events"] | None, BeforeValidator(_discard)] = None
+    keep_one_in: Annotated[StrictInt, Field(ge=2)] | None = None
 
     @property
     def set_columns(self) -> dict[str, str | int | float]:
@@ -91,10 +81,12 @@ class Rule(Section):
     @classmethod
     def conflicts(cls, data: Mapping[str, Any]) -> Iterator[Problem]:
         names = [field.alias or name for name, field in cls.model_fields.items()]
-        effects = [name for name in names if name not in {"name", "match"}]
+        effects = [name for name in names if name not in {"name", "match", "keep_one_in"}]
+        if "keep_one_in" in data and data.get("discard") is None:
+            yield ("keep_one_in",), "needs discard: what the others of them are"
         if not any(data.get(effect) not in (None, {}, [], ()) for effect in effects):
             yield (), f"the rule has no effect; give it one of {', '.join(effects)}"
-        given = {effect: data[effect] for effect in ("set", "default", "copy", "rename") if effect in data}
+        given = {effect: data[effect] for effect in ("set", "default", "copy", "fill", "rename") if effect in data}
         keys = {effect: set(entries) for effect, entries in given.items() if isinstance(entries, dict)}
         for one, other in (("set", "copy"), ("set", "default")):
             for column in sorted(keys.get(one, set()) & keys.get(other, set()) & COLUMNS.keys()):
@@ -116,35 +108,45 @@ def _lost_renames(data: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 class RuleFile(Section):
-    """One file: which sources fill each column, best first, and the rules in order."""
+    """One file: which texts are parsed, which sources fill each column, best first, and the rules in order."""
 
     version: Annotated[Literal[1], BeforeValidator(_version)]
+    builds_on: tuple[StrictStr, ...] = ()  # presets that come before this one
+    without: tuple[StrictStr, ...] = ()  # rules and parse steps of earlier files that are left out
+    parse: tuple[ParseStep, ...] = ()
+    when: Annotated[Match, WrapValidator(read_match)] | None = None  # what holds for every rule of this file
     fields: Fields = Field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Ruleset:
-    """All files together: each column's sources, best first, and the rules, of which later ones win."""
+class RuleGroup:
+    """The rules of one file, and the condition that they share."""
 
-    fields: Mapping[str, tuple[Source, ...]]
+    when: Match | None
     rules: tuple[Rule, ...]
 
+
+@dataclass(frozen=True, slots=True)
+class Ruleset:
+    """All files together: what is parsed, each column's values, best first, and the rules, of which later ones win."""
+
+    fields: Mapping[str, tuple[Value, ...]]
+    groups: tuple[RuleGroup, ...]
+    steps: tuple[ParseStep, ...] = ()
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """All rules, in order."""
+        return tuple(rule for group in self.groups for rule in group.rules)
+
     def attribute_keys(self) -> frozenset[str]:
-        """Log attributes that conditions and copies read: each needs a column `attr:<key>`."""
-        return self._read("attr:") | self._copied("attribute")
-
-    def resource_keys(self) -> frozenset[str]:
-        """Resource attributes that conditions and copies read: each needs a column `res:<key>`."""
-        return self._read("res:") | self._copied("resource")
-
-    def _read(self, prefix: str) -> frozenset[str]:
-        columns = (column for rule in self.rules for column in rule.match.columns())
-        return frozenset(column.removeprefix(prefix) for column in columns if column.startswith(prefix))
-
-    def _copied(self, source_kind: str) -> frozenset[str]:
-        sources = (source for rule in self.rules for source in rule.copies.values())
-        return frozenset(source.key for source in sources if source.kind == source_kind)
+        """Log attributes that fields, conditions and copies read."""
+        matches = [group.when for group in self.groups if group.when] + [rule.match for rule in self.rules]
+        values = [value for rule in self.rules for value in (*rule.copies.values(), *rule.fills.values())]
+        values += [value for options in self.fields.values() for value in options]
+        read = {source.key for value in values for source in sources(value) if source.kind == "attribute"}
+        return attribute_keys(matches) | read
 
 
 def load_rules(source: Path | Document, classes: Collection[str]) -> RuleFile:
@@ -168,31 +170,103 @@ def _line(message: str, name: str) -> int:
     return int(message.removeprefix(f"{name}:").partition(":")[0])
 
 
-def load_all(paths: Sequence[Path], classes: Collection[str]) -> Ruleset:
-    """The defaults, then the files of `paths`; raises ConfigError with all that is wrong in any of them."""
-    fields: dict[str, tuple[Source, ...]] = {}
-    rules: list[Rule] = []
-    names: dict[str, str] = {}
-    problems: list[str] = []
-    for path in (*DEFAULTS, *paths):
+def load_all(files: Sequence[Path | Document], classes: Collection[str], presets: Sequence[str] = ()) -> Ruleset:
+    """The presets (what they build on, the defaults, the given ones), then an administrator's files.
+
+    Raises ConfigError with all that is wrong in any of them.
+    """
+    loading = _Loading(classes)
+    for name in presets:
+        loading.basis(name)
+    for name in DEFAULTS:
+        loading.preset(name)
+    for name in presets:
+        loading.preset(name)
+    for file in files:
+        loading.file(file)
+    return loading.ruleset()
+
+
+class _Loading:
+    """Files, one after the other, as they become one Ruleset."""
+
+    def __init__(self, classes: Collection[str]) -> None:
+        self._classes = classes
+        self._fields: dict[str, tuple[Value, ...]] = {}
+        self._groups: list[RuleGroup] = []
+        self._steps: list[ParseStep] = []
+        self._names: dict[str, str] = {}  # name of a rule or step -> its place
+        self._loaded: dict[str, RuleFile] = {}
+        self._problems: list[str] = []
+
+    def basis(self, name: str) -> None:
+        """The presets that one builds on: before the defaults, whose names say more."""
         try:
-            document = load(path)
-            parsed = load_rules(document, classes)
+            parsed = load_rules(preset(name), self._classes)
         except ConfigError as failure:
-            problems.append(str(failure))
-            continue
-        for index, rule in enumerate(parsed.rules):
-            at = ("rules", index, "name")
-            place = f"{document.name}:{document.line_of(at)}"
-            if rule.name in names:
-                problems.append(str(document.error(at, _taken(rule.name, names[rule.name]))))
-            names.setdefault(rule.name, place)
-        for column, sources in parsed.fields.items():
-            fields[column] = tuple(dict.fromkeys((*sources, *fields.get(column, ()))))
-        rules += parsed.rules
-    if problems:
-        raise ConfigError("\n".join(problems))
-    return Ruleset(MappingProxyType(fields), tuple(rules))
+            self._problems.append(str(failure))
+            return
+        for other in parsed.builds_on:
+            self.basis(other)
+            self.preset(other)
+
+    def preset(self, name: str) -> None:
+        """Adds a preset, once."""
+        if name not in self._loaded and name in preset_names():
+            self._loaded[name] = self.file(preset(name))
+
+    def file(self, file: Path | Document) -> RuleFile:
+        """Adds a file; what is wrong with it is told by ruleset()."""
+        try:
+            document = load(file) if isinstance(file, Path) else file
+            parsed = load_rules(document, self._classes)
+        except ConfigError as failure:
+            self._problems.append(str(failure))
+            return RuleFile(version=1)
+        self._check_names(parsed, document)
+        self._leave_out(parsed, document)
+        for name in parsed.builds_on:
+            self.basis(name)
+            self.preset(name)
+        for column, given in parsed.fields.items():
+            before = () if given.only else self._fields.get(column, ())
+            self._fields[column] = tuple(dict.fromkeys((*given.options, *before)))
+        self._steps += parsed.parse
+        if parsed.rules:
+            self._groups.append(RuleGroup(parsed.when, parsed.rules))
+        return parsed
+
+    def ruleset(self) -> Ruleset:
+        if self._problems:
+            raise ConfigError("\n".join(dict.fromkeys(self._problems)))
+        return Ruleset(MappingProxyType(self._fields), tuple(self._groups), tuple(self._steps))
+
+    def _check_names(self, parsed: RuleFile, document: Document) -> None:
+        for at, name in _named(parsed):
+            if name in self._names:
+                self._problems.append(str(document.error(at, _taken(name, self._names[name]))))
+            self._names.setdefault(name, f"{document.name}:{document.line_of(at)}")
+
+    def _leave_out(self, parsed: RuleFile, document: Document) -> None:
+        for index, name in enumerate(parsed.without):
+            here = {own for _, own in _named(parsed)}
+            if name not in self._names or name in here:
+                remedy = nearest(name, self._names.keys() - here)
+                problem = f"no earlier file has a rule or step {name!r}; {remedy}"
+                self._problems.append(str(document.error(("without", index), problem)))
+        self._groups = [
+            RuleGroup(group.when, tuple(rule for rule in group.rules if rule.name not in parsed.without))
+            for group in self._groups
+        ]
+        self._steps = [step for step in self._steps if step.name not in parsed.without]
+
+
+def _named(parsed: RuleFile) -> list[tuple[Location, str]]:
+    """The names in a file, and their places."""
+    names: list[tuple[Location, str]] = [
+        (("rules", index, "name"), rule.name) for index, rule in enumerate(parsed.rules)
+    ]
+    return names + [(("parse", index, "name"), step.name) for index, step in enumerate(parsed.parse)]
 
 
 def _taken(name: str, place: str) -> str:

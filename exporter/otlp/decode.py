@@ -64,6 +64,7 @@ class Attributes:
     keys: list[str]  # distinct
     text: pl.Series
     json: pl.Series
+    nested: np.ndarray | None = None  # bool: an array or a map; None: there is none
 
     @property
     def record(self) -> np.ndarray:
@@ -95,6 +96,7 @@ class Records:
     attributes: Attributes
     raw: pa.BinaryArray  # each record's own bytes
     flags: dict[str, np.ndarray]  # flag name -> bool per record
+    parsed: pl.Series | None = None  # String: the step that made attributes of a record's text; None: none did
 
     def __len__(self) -> int:
         return len(self.request)
@@ -290,7 +292,7 @@ def _attributes(column: pa.ListArray) -> tuple[Attributes, np.ndarray | None]:
         tainted = np.array(["\0" in key for key in keys])[codes]
         had_nul = tainted if had_nul is None else had_nul | tainted
         keys = [key.replace("\0", values.NUL_REPLACEMENT) for key in keys]
-    return Attributes(_offsets(column), codes, keys, rendered.text, rendered.json), had_nul
+    return Attributes(_offsets(column), codes, keys, rendered.text, rendered.json, rendered.nested), had_nul
 
 
 def _with_duplicate_keys(attributes: Attributes) -> np.ndarray | None:

@@ -39,6 +39,7 @@ class Values:
     text: pl.Series  # String; null where there is no value
     json: pl.Series  # String of JSON; "null" where there is no value
     had_nul: np.ndarray | None  # bool per value where a U+0000 was replaced; None: nowhere
+    nested: np.ndarray | None = None  # bool per value: an array or a map; None: nowhere
 
 
 def render(column: pa.StructArray) -> Values:
@@ -54,8 +55,11 @@ def render(column: pa.StructArray) -> Values:
         if (field := column.field(name)).null_count < len(field)
     }
     quoted = quote(strings)
+    inside: np.ndarray | None = None
     for name, field in others.items():
         if name in _NESTED:
+            valid = field.is_valid().to_numpy(zero_copy_only=False)
+            inside = valid if inside is None else inside | valid
             nested, nul = _render_nested(name, field)
             if nul is not None:
                 had_nul = nul if had_nul is None else had_nul | nul
@@ -70,7 +74,7 @@ def render(column: pa.StructArray) -> Values:
     if forms:
         text = pl.select(pl.coalesce(strings, *(form[0] for form in forms))).to_series()
         json = pl.select(pl.coalesce(quoted, *(form[1] for form in forms))).to_series()
-    return Values(text, json.fill_null("null") if json.null_count() else json, had_nul)
+    return Values(text, json.fill_null("null") if json.null_count() else json, had_nul, inside)
 
 
 def clean(column: pa.StringArray) -> tuple[pl.Series, np.ndarray | None]:

@@ -1,0 +1,119 @@
+"""What becomes of records, and why: the mapping run for a person to look at, with nothing stored."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+
+from exporter.mapping.fields import Picker
+from exporter.mapping.trace import Origin, Trace
+from exporter.otlp.decode import Records, open_requests
+from exporter.redaction import Finding
+from exporter.transform import Transform
+
+# Not for rules to fill, and not worth a line each.
+_OWN = {"received_at", "source_id", "occurred_ns", "observed_ns", "attributes", "flags", "changes"}
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One record: the event it becomes, and where all of it came from."""
+
+    record: int  # from 0, in the order sent
+    service: str | None
+    retention_class: str | None  # None: it is not kept
+    left_out_by: str | None  # a rule that discards it, `unmatched`, or `rejected`
+    parsed_by: str | None
+    rules: tuple[str, ...]
+    event: dict[str, Any]  # by column, empty ones left out
+    occurred_ns: int | None
+    origins: dict[str, Origin]  # by column
+    flags: tuple[str, ...]
+    redacted: tuple[Finding, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """As `explain --json` prints it."""
+        return {
+            "record": self.record,
+            "service": self.service,
+            "retention_class": self.retention_class,
+            "left_out_by": self.left_out_by,
+            "parsed_by": self.parsed_by,
+            "rules": list(self.rules),
+            "event": self.event,
+            "origins": {
+                column: {"rule": origin.rule, "source": origin.source} for column, origin in self.origins.items()
+            },
+            "flags": list(self.flags),
+            "redacted": [
+                {"where": found.where, "reason": found.reason, "count": found.count} for found in self.redacted
+            ],
+        }
+
+
+def explain(transform: Transform, payloads: Sequence[bytes], arrival_ns: int | None = None) -> list[Explanation]:
+    """Every record of the requests, in the order sent. `transform` is not changed by it.
+
+    Raises MalformedRequestError where a payload is none.
+    """
+    arrival = time.time_ns() if arrival_ns is None else arrival_ns
+    envelope = open_requests(payloads)
+    found: list[Explanation] = []
+    for part in envelope.parts():
+        found += _explained(transform, envelope.records(part), arrival, len(found))
+    return found
+
+
+def _explained(transform: Transform, records: Records, arrival_ns: int, first: int) -> list[Explanation]:
+    trace = Trace()
+    transformed = transform(records, np.zeros(len(records.sources), np.int64), arrival_ns, trace=trace)
+    stored = {int(record): row for row, record in enumerate(trace.kept)}
+    rows = transformed.events.frame.to_dicts()
+    assert trace.picker is not None
+    findings: dict[int, list[Finding]] = {}
+    for finding in trace.findings:
+        findings.setdefault(finding.record, []).append(finding)
+    made = []
+    for index in range(len(records)):
+        row = stored.get(index)
+        source = records.sources[int(records.source[index])]
+        parsed = trace.picker.records.parsed
+        made.append(
+            Explanation(
+                record=first + index,
+                service=source.resource_text("service.name"),
+                retention_class=None if row is None else transformed.events.class_of(row),
+                left_out_by=None if row is not None else trace.left_out_by(index),
+                parsed_by=None if parsed is None else parsed[index],
+                rules=tuple(trace.rules_of(index)),
+                event={} if row is None else _event(rows[row]),
+                occurred_ns=None if row is None else rows[row]["occurred_ns"],
+                origins=_origins(trace, index, trace.picker, {} if row is None else rows[row]),
+                flags=() if row is None else tuple(filter(None, rows[row]["flags"].strip("{}").split(","))),
+                redacted=tuple(findings.get(index, ())),
+            )
+        )
+    return made
+
+
+def _event(row: dict[str, Any]) -> dict[str, Any]:
+    event = {name: value for name, value in row.items() if value is not None and name not in _OWN}
+    for name in ("changes", "attributes"):
+        if row.get(name) is not None:
+            event[name] = orjson.loads(row[name])
+    return event
+
+
+def _origins(trace: Trace, index: int, picker: Picker, row: dict[str, Any]) -> dict[str, Origin]:
+    origins = trace.origins(index, picker)
+    for column in ("country", "city", "latitude", "longitude", "asn", "as_org"):
+        if row.get(column) is not None and column not in origins:
+            origins[column] = Origin(None, "looked up from client_ip")
+    if "client_address" in origins and row.get("client_ip") is not None:
+        origins["client_ip"] = origins.pop("client_address")
+    return origins

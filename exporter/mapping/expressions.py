@@ -1,0 +1,204 @@
+"""What a column is computed from: sources, the first of several, templates, and steps on their text.
+
+Each of them is evaluated for a whole group of records at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import orjson
+import polars as pl
+
+from exporter import times
+from exporter.enrich import changes
+from exporter.mapping.columns import Source
+from exporter.mapping.fields import Column, Picker
+from exporter.otlp.values import dumps
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Text with sources in it; nothing where one of them is missing."""
+
+    parts: tuple[str | Source, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Concat:
+    """What is there of the values, one behind the other."""
+
+    values: tuple[Value, ...]
+    separator: str
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """The first of the values that is not empty."""
+
+    options: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """A value's text, changed step by step, in the order of these fields."""
+
+    of: Value
+    extract: str | None = None  # a regular expression: its first group, or all that it matches
+    split: str | None = None
+    take: int = 0
+    case: Literal["lower", "upper"] | None = None
+    mapped: tuple[tuple[str, str], ...] | None = None
+    otherwise: str | None = None  # for texts that are not mapped; None: nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """A value's text as a time: nanoseconds since 1970, as text."""
+
+    of: Value
+    form: times.Form = "auto"
+    timezone: str = "UTC"  # of times that don't say
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """A document of changes in one of the known forms, or two states whose difference they are."""
+
+    of: Source | None
+    form: changes.Form | None = None
+    before: Source | None = None
+    after: Source | None = None
+
+
+Value = Source | Template | Concat | First | Steps | Time | Changes
+
+
+def sources(value: Value) -> Iterator[Source]:
+    """All sources that a value reads."""
+    match value:
+        case Source():
+            yield value
+        case Template():
+            yield from (part for part in value.parts if isinstance(part, Source))
+        case Concat():
+            yield from (source for part in value.values for source in sources(part))
+        case First():
+            yield from (source for part in value.options for source in sources(part))
+        case Steps() | Time():
+            yield from sources(value.of)
+        case Changes():
+            yield from (source for source in (value.of, value.before, value.after) if source is not None)
+
+
+def evaluate(value: Value, picker: Picker, *, nested: bool = False) -> Column:  # noqa: PLR0911
+    """The value for each record, null where there is none. Arrays and maps count only where `nested` allows them."""
+    match value:
+        case Source():
+            return picker.column((value,), nested=nested)
+        case First():
+            return _first(value, picker, nested=nested)
+        case Template():
+            return _computed(_template(value, picker))
+        case Concat():
+            parts = [evaluate(part, picker).values for part in value.values]
+            joined = pl.select(
+                pl.concat_str([pl.lit(part) for part in parts], separator=value.separator, ignore_nulls=True)
+            )
+            return _computed(_filled(joined.to_series()))
+        case Steps():
+            return _computed(_filled(_steps(value, evaluate(value.of, picker).values)))
+        case Time():
+            read = evaluate(value.of, picker)
+            parsed = times.parse(read.values, value.form, value.timezone)
+            return Column(parsed.cast(pl.String), np.where(parsed.is_null().to_numpy(), -1, read.picked))
+        case Changes():
+            return _changes(value, picker)
+
+
+def _first(value: First, picker: Picker, *, nested: bool) -> Column:
+    plain = [option for option in value.options if isinstance(option, Source)]
+    if len(plain) == len(value.options):
+        return picker.column(plain, nested=nested)
+    found = evaluate(value.options[0], picker, nested=nested)
+    for option in value.options[1:]:
+        missing = found.values.is_null().to_numpy()
+        if missing.any():
+            other = evaluate(option, picker, nested=nested)
+            found.replace(missing, other.values, other.picked)
+    return found
+
+
+def _template(value: Template, picker: Picker) -> pl.Series:
+    parts = [part if isinstance(part, str) else picker.column((part,)).values for part in value.parts]
+    count = len(picker.records)
+    whole = [pl.Series([part]).new_from_index(0, count) if isinstance(part, str) else part for part in parts]
+    return pl.select(pl.concat_str([pl.lit(part) for part in whole])).to_series()
+
+
+def _steps(value: Steps, text: pl.Series) -> pl.Series:
+    if text.null_count() == len(text):
+        return text
+    if value.extract is not None:
+        group = 1 if _groups(value.extract) else 0
+        text = text.str.extract(value.extract, group)
+    if value.split is not None:
+        text = text.str.split(value.split).list.get(value.take, null_on_oob=True)
+    if value.case is not None:
+        text = text.str.to_lowercase() if value.case == "lower" else text.str.to_uppercase()
+    if value.mapped is not None:
+        known, named = (list(side) for side in zip(*value.mapped, strict=True))
+        present = text.is_not_null()
+        text = text.replace_strict(known, named, default=value.otherwise, return_dtype=pl.String).set(~present, None)
+    return text
+
+
+def _groups(regex: str) -> int:
+    # Polars tells the groups of an expression by the struct that it would extract.
+    return len(pl.Series([""]).str.extract_groups(regex).struct.fields)
+
+
+def _filled(text: pl.Series) -> pl.Series:
+    return text.set(text == "", None)
+
+
+def _computed(values: pl.Series) -> Column:
+    """A column that no attribute lost its text to: what it was computed from stays an attribute."""
+    return Column(values, np.full(len(values), -1, np.int64))
+
+
+def _changes(value: Changes, picker: Picker) -> Column:
+    if value.of is not None:
+        column = picker.column((value.of,), nested=True)
+        if value.form is not None:
+            rows = np.flatnonzero(column.values.is_not_null().to_numpy())
+            given = column.values.gather(rows).to_list()
+            column.values = column.values.clone().scatter(rows, [_rewritten(text, value.form) for text in given])
+        return column
+    empty = pl.Series([None], dtype=pl.String).new_from_index(0, len(picker.records))
+    before, after = (
+        picker.column((side,), nested=True).values if side is not None else empty
+        for side in (value.before, value.after)
+    )
+    rows = np.flatnonzero((before.is_not_null() | after.is_not_null()).to_numpy())
+    pairs = zip(before.gather(rows).to_list(), after.gather(rows).to_list(), strict=True)
+    return _computed(empty.scatter(rows, [_difference(*pair) for pair in pairs]))
+
+
+def _rewritten(text: str, form: changes.Form) -> str:
+    """The document in the form that events have; as it was where it is none, for whoever flags it."""
+    read = changes.read(text, form)
+    return text if read is None else read.json
+
+
+def _difference(before: str | None, after: str | None) -> str | None:
+    try:
+        states = [None if side is None else orjson.loads(side) for side in (before, after)]
+    except orjson.JSONDecodeError:
+        # No JSON: two plain texts, the whole of which changed.
+        states = [before, after]
+    found = changes.between(*states)
+    return dumps(found)[0] if found else None

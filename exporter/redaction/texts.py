@@ -1,0 +1,186 @@
+"""Secrets in texts, many at a time, and in the documents that texts may be: the engine below Redactor."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from exporter.otlp.values import NUL_REPLACEMENT
+from exporter.redaction import defaults, pseudonyms
+from exporter.redaction.actions import Actions
+from exporter.redaction.detectors import CLOSER, QUICK
+from exporter.redaction.documents import Document, Leaf, looks_like_document, parse
+from exporter.redaction.keys import Keys, Verdict
+from exporter.redaction.names import segments
+from exporter.redaction.options import Redaction
+from exporter.redaction.searches import Found, searches
+
+_CARD_DIGITS = 13  # the shortest number that may be a card's
+# Documents within strings of documents: CloudTrail has one, kubectl's annotations another.
+_DEEPEST = 4
+_KUBERNETES = r'"kind\\*"[ \t\r\n]*:[ \t\r\n]*\\*"Secret\\*"'
+# The shortest texts that any detector may find something in: pin=12.
+SHORTEST = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A text and the dotted name that it is the value of."""
+
+    text: str
+    path: str
+    document: bool = False  # it is JSON, an object or array, and has to stay that
+    number: bool = False  # it is a number, true or false, written as text
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of an Item: its text, and (where, reason) with how often."""
+
+    text: str
+    document: bool = False  # the text is JSON, as the item's was
+    found: Found = field(default_factory=Counter)
+
+
+class Texts:
+    """Redacts texts as the options say."""
+
+    def __init__(self, options: Redaction, actions: Actions, keys: Keys) -> None:
+        self._actions, self._keys = actions, keys
+        self._searches = list(searches(options, actions, keys))
+        self._pseudonyms = pseudonyms.chosen(options, actions)
+        # Two expressions: together they would have more states than Rust keeps.
+        self._closer = (f"{keys.suspicious}|{_KUBERNETES}", CLOSER)
+        self._own = [rule.value for rule in options.rules if rule.value is not None]
+        self._own += [pseudonym.mark for pseudonym in self._pseudonyms]
+
+    def worth(self, texts: pl.Series) -> np.ndarray:
+        """The indices (int64) of texts that may have something to redact in them."""
+        chosen = np.flatnonzero((texts.str.len_bytes() >= SHORTEST).fill_null(False).to_numpy())
+        chosen = chosen[_having(texts.gather(chosen), QUICK)]
+        if len(chosen):
+            few = texts.gather(chosen)
+            chosen = chosen[np.union1d(*(_having(few, mark) for mark in self._closer))]
+        for mark in self._own:
+            chosen = np.union1d(chosen, _having(texts, mark))
+        return chosen
+
+    def redact(self, items: Sequence[Item], depth: int = 0) -> list[Outcome | None]:
+        """What became of each; None where nothing was secret."""
+        outcomes: list[Outcome | None] = [None] * len(items)
+        if not items:
+            return outcomes
+        plain: list[int] = []
+        documents: list[tuple[int, Document]] = []
+        for index, item in enumerate(items):
+            document = None
+            if item.document:
+                document = parse(item.text, item.path)
+            verdict = self._keys.verdict(item.path) if document is None else None
+            if verdict is not None:
+                outcomes[index] = self._hidden(item, verdict)
+                continue
+            if document is None and depth < _DEEPEST and looks_like_document(item.text):
+                document = parse(item.text, item.path)
+            if document is None:
+                plain.append(index)
+            else:
+                documents.append((index, document))
+        self._redact_documents(items, documents, outcomes, depth)
+        self._redact_plain(items, plain, outcomes)
+        return outcomes
+
+    def _hidden(self, item: Item, verdict: Verdict) -> Outcome | None:
+        text = item.text if verdict.counted and item.number else self._actions.apply(verdict, item.text)
+        return None if text == item.text else Outcome(text, found=Counter({(item.path, verdict.reason): 1}))
+
+    def _redact_documents(
+        self,
+        items: Sequence[Item],
+        documents: list[tuple[int, Document]],
+        outcomes: list[Outcome | None],
+        depth: int,
+    ) -> None:
+        replaced: list[dict[int, str]] = []
+        found: list[Found] = []
+        inner: list[Item] = []
+        places: list[tuple[int, int]] = []  # of the inner items: document, leaf
+        for place, (_, document) in enumerate(documents):
+            replaced.append({})
+            found.append(Counter())
+            hidden = _by_siblings(document, self._keys)
+            for number, leaf in enumerate(document.leaves):
+                verdict = self._keys.verdict(leaf.path) or (hidden(leaf) if hidden else None)
+                value = document.value(leaf)
+                if verdict is not None and not (verdict.counted and not leaf.string):
+                    text = self._actions.apply(verdict, value)
+                    if text != value:
+                        replaced[place][number] = text
+                        found[place][leaf.path, verdict.reason] += 1
+                elif leaf.string or len(value) >= _CARD_DIGITS:
+                    inner.append(Item(storable(value), leaf.path))
+                    places.append((place, number))
+        worth = self.worth(pl.Series([item.text for item in inner], dtype=pl.String)).tolist()
+        for index, outcome in zip(worth, self.redact([inner[index] for index in worth], depth + 1), strict=True):
+            if outcome is not None:
+                place, number = places[index]
+                replaced[place][number] = outcome.text
+                found[place] += outcome.found
+        for (index, document), values, reasons in zip(documents, replaced, found, strict=True):
+            if values:
+                outcomes[index] = Outcome(document.replaced(values), items[index].document, reasons)
+
+    def _redact_plain(self, items: Sequence[Item], plain: list[int], outcomes: list[Outcome | None]) -> None:
+        texts = [items[index].text for index in plain]
+        paths = [items[index].path for index in plain]
+        found: list[Found] = [Counter() for _ in plain]
+        for search in self._searches:
+            search.run(texts, paths, found)
+        for pseudonym in self._pseudonyms:
+            for place, text in enumerate(texts):
+                texts[place], count = pseudonym.apply(text)
+                if count:
+                    found[place][paths[place], pseudonym.reason] += count
+        for index, text, reasons in zip(plain, texts, found, strict=True):
+            if reasons:
+                outcomes[index] = Outcome(text, found=reasons)
+
+
+def _having(texts: pl.Series, pattern: str) -> np.ndarray:
+    """The indices (int64) of texts that match."""
+    return np.flatnonzero(texts.str.contains(pattern).fill_null(False).to_numpy())
+
+
+def storable(text: str) -> str:
+    """A text as PostgreSQL and Polars take it: without U+0000 and halves of surrogate pairs."""
+    return text.replace("\0", NUL_REPLACEMENT).encode("utf-8", "replace").decode()
+
+
+def _by_siblings(document: Document, keys: Keys) -> Callable[[Leaf], Verdict | None] | None:
+    """What a document hides because of members beside it: {"name": "password", "value": x}, Kubernetes' Secrets."""
+    special: dict[int, tuple[frozenset[str], Verdict]] = {}
+    for leaf in document.leaves:
+        if not leaf.string or leaf.object < 0:
+            continue
+        name = "_".join(segments(leaf.name))
+        kind, members = defaults.SECRETS_OF_KUBERNETES
+        if name == "kind" and document.value(leaf).lower() == kind and (verdict := keys.verdict(kind)):
+            special[leaf.object] = (members, verdict)
+        elif name in defaults.NAMING and (verdict := keys.verdict(document.value(leaf))):
+            special.setdefault(leaf.object, (defaults.VALUES, verdict))
+    if not special:
+        return None
+
+    def hidden(leaf: Leaf) -> Verdict | None:
+        number, name = leaf.object, leaf.name
+        while number >= 0:
+            if number in special and "_".join(segments(name)) in special[number][0]:
+                return special[number][1]
+            number, name = document.parents[number]
+        return None
+
+    return hidden

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from exporter.mapping.fields import Picker
 from exporter.mapping.trace import Origin, Trace
 from exporter.otlp.decode import Records, open_requests
 from exporter.redaction import Finding
-from exporter.transform import Transform
+from exporter.transform import Transform, Transformed
 
 # Not for rules to fill, and not worth a line each.
 _OWN = {"received_at", "source_id", "occurred_ns", "observed_ns", "attributes", "flags", "changes"}
@@ -69,36 +69,35 @@ def explain(transform: Transform, payloads: Sequence[bytes], arrival_ns: int | N
     return found
 
 
-def _explained(transform: Transform, records: Records, arrival_ns: int, first: int) -> list[Explanation]:
+def _explained(transform: Transform, records: Records, arrival_ns: int, first: int) -> Iterator[Explanation]:
     trace = Trace()
     transformed = transform(records, np.zeros(len(records.sources), np.int64), arrival_ns, trace=trace)
+    return explanations(trace, transformed, records, range(len(records)), first)
+
+
+def explanations(
+    trace: Trace, transformed: Transformed, records: Records, wanted: Iterable[int], first: int = 0
+) -> Iterator[Explanation]:
+    """Explains some of the records that a Transform was told to trace; `first` is the number of the first one."""
     stored = {int(record): row for row, record in enumerate(trace.kept)}
-    rows = transformed.events.frame.to_dicts()
     assert trace.picker is not None
-    findings: dict[int, list[Finding]] = {}
-    for finding in trace.findings:
-        findings.setdefault(finding.record, []).append(finding)
-    made = []
-    for index in range(len(records)):
-        row = stored.get(index)
-        source = records.sources[int(records.source[index])]
-        parsed = trace.picker.records.parsed
-        made.append(
-            Explanation(
-                record=first + index,
-                service=source.resource_text("service.name"),
-                retention_class=None if row is None else transformed.events.class_of(row),
-                left_out_by=None if row is not None else trace.left_out_by(index),
-                parsed_by=None if parsed is None else parsed[index],
-                rules=tuple(trace.rules_of(index)),
-                event={} if row is None else _event(rows[row]),
-                occurred_ns=None if row is None else rows[row]["occurred_ns"],
-                origins=_origins(trace, index, trace.picker, {} if row is None else rows[row]),
-                flags=() if row is None else tuple(filter(None, rows[row]["flags"].strip("{}").split(","))),
-                redacted=tuple(findings.get(index, ())),
-            )
+    parsed = trace.picker.records.parsed
+    for index in wanted:
+        at = stored.get(index)
+        row = {} if at is None else transformed.events.frame.row(at, named=True)
+        yield Explanation(
+            record=first + index,
+            service=records.sources[int(records.source[index])].resource_text("service.name"),
+            retention_class=None if at is None else transformed.events.class_of(at),
+            left_out_by=trace.left_out_by(index),
+            parsed_by=None if parsed is None else parsed[index],
+            rules=tuple(trace.rules_of(index)),
+            event=_event(row),
+            occurred_ns=row.get("occurred_ns"),
+            origins=_origins(trace, index, trace.picker, row),
+            flags=tuple(filter(None, row.get("flags", "").strip("{}").split(","))),
+            redacted=tuple(finding for finding in trace.findings if finding.record == index),
         )
-    return made
 
 
 def _event(row: dict[str, Any]) -> dict[str, Any]:

@@ -60,7 +60,8 @@ class Transform:
         self.mapper = mapper
         self._classes = tuple(classes)
         self._redactor = redactor
-        self._finisher = Finisher(geo, redactor.is_secret if redactor else never)
+        self._secret = redactor.is_secret if redactor else never
+        self._finisher = Finisher(geo, self._secret)
         self._unmatched = unmatched
         window = window or Window()
         past = [classes[name] if window.past is None else window.past for name in self._classes]
@@ -85,7 +86,7 @@ class Transform:
         records, findings = self._redacted(parsed)
         if trace is not None:
             trace.findings = findings
-        mapped = self.mapper.map(records, parsed, trace)
+        mapped = self.mapper.map(records, parsed, trace, self._secret)
         classes = self._class_of(mapped)
         when = times.resolve(
             _times(mapped, records),

@@ -1,4 +1,4 @@
-"""The client's address behind proxies: Forwarded (RFC 7239), X-Forwarded-For, X-Real-IP.
+"""The client's address behind proxies: X-Forwarded-For, Forwarded (RFC 7239), X-Real-IP.
 
 Whoever connects can write any header. So a header counts only where a trusted proxy connected, and is read from its
 end: each proxy appends the address that it saw itself, and the first one that is no trusted proxy's is the client's.
@@ -49,12 +49,12 @@ class TrustedProxies:
         """The address of whoever made the request; the peer's own text where that is the answer.
 
         `peer` is who connected, with or without a port. Each header is its text, its values joined by commas, or the
-        text of a JSON array of its values. Forwarded wins if its last element can be read, then X-Forwarded-For, then
-        X-Real-IP. An entry that is no address (`unknown`, `_hidden`) ends the way back: the last good one is taken.
+        text of a JSON array of its values. X-Forwarded-For goes first, then Forwarded, then X-Real-IP: most proxies write
+        only the first, and hand on whatever else the client wrote. An entry that is no address (`unknown`, `_hidden`) ends the way back: the last good one is taken.
         """
         if peer is None or not self._trusts(_packed(peer)):
             return peer
-        for header, read in ((forwarded, _forwarded), (x_forwarded_for, _listed), (x_real_ip, _listed)):
+        for header, read in ((x_forwarded_for, _listed), (forwarded, _forwarded), (x_real_ip, _listed)):
             if header:
                 hops = read(_text(header))
                 first = next(hops, None)

@@ -10,6 +10,7 @@ import numpy as np
 import orjson
 import polars as pl
 
+from exporter.enrich import changes
 from exporter.mapping.client import CLIENT_KEYS, resolve_clients
 from exporter.mapping.columns import COLUMNS, RESOURCE_COLUMNS, Source
 from exporter.mapping.expressions import First, Value, evaluate, sources
@@ -93,16 +94,21 @@ class Mapper:
         options = self._fields[column].options if column in self._fields else ()
         return [option.key for option in options if isinstance(option, Source)]
 
-    def map(self, records: Records, unredacted: Records | None = None, trace: Trace | None = None) -> Mapped:
+    def map(
+        self,
+        records: Records,
+        unredacted: Records | None = None,
+        trace: Trace | None = None,
+        secret: changes.Secret = changes.never,
+    ) -> Mapped:
         """Maps a group of records, whose texts are parsed already.
 
         `unredacted` are the same records as they came, for what only comparing them tells: that a secret changed.
-        `trace` is told where every value came from.
+        `trace` is told where every value came from. `secret`: fields whose values no document of changes may show.
         """
         picker = Picker(records, self._paths)
-        pickers = _Pickers(
-            picker, picker if unredacted is None or unredacted is records else Picker(unredacted, self._paths)
-        )
+        same = unredacted is None or unredacted is records
+        pickers = _Pickers(picker, picker if same else Picker(unredacted, self._paths), secret)
         if trace is not None:
             trace.picker = picker
         count = len(records)
@@ -140,7 +146,7 @@ class Mapper:
 
     def _pair(self, mapped: Mapped, pickers: _Pickers, trace: Trace | None) -> None:
         column = _column(mapped, "changes", len(mapped.audit))
-        found = paired_changes(column.values, pickers.original)
+        found = paired_changes(column.values, pickers.original, pickers.secret)
         if found is not None:
             where = np.zeros(len(mapped.audit), bool)
             where[found.rows] = True
@@ -190,11 +196,12 @@ class _Pickers:
 
     redacted: Picker
     original: Picker
+    secret: changes.Secret
 
     def evaluate(self, name: str, value: Value) -> Column:
         """A column's value; only what changed is read from the original, and is redacted by name afterwards."""
         nested = name == "changes"
-        return evaluate(value, self.original if nested else self.redacted, nested=nested)
+        return evaluate(value, self.original if nested else self.redacted, nested=nested, secret=self.secret)
 
 
 def _only_where_undated(column: Column, records: Records) -> None:

@@ -94,13 +94,18 @@ def sources(value: Value) -> Iterator[Source]:
             yield from (source for source in (value.of, value.before, value.after) if source is not None)
 
 
-def evaluate(value: Value, picker: Picker, *, nested: bool = False) -> Column:  # noqa: PLR0911
-    """The value for each record, null where there is none. Arrays and maps count only where `nested` allows them."""
+def evaluate(  # noqa: PLR0911
+    value: Value, picker: Picker, *, nested: bool = False, secret: changes.Secret = changes.never
+) -> Column:
+    """The value for each record, null where there is none. Arrays and maps count only where `nested` allows them.
+
+    `secret`: the fields whose values no document of changes may show.
+    """
     match value:
         case Source():
             return picker.column((value,), nested=nested)
         case First():
-            return _first(value, picker, nested=nested)
+            return _first(value, picker, nested=nested, secret=secret)
         case Template():
             return _computed(_template(value, picker))
         case Concat():
@@ -116,18 +121,18 @@ def evaluate(value: Value, picker: Picker, *, nested: bool = False) -> Column:  
             parsed = times.parse(read.values, value.form, value.timezone)
             return Column(parsed.cast(pl.String), np.where(parsed.is_null().to_numpy(), -1, read.picked))
         case Changes():
-            return _changes(value, picker)
+            return _changes(value, picker, secret)
 
 
-def _first(value: First, picker: Picker, *, nested: bool) -> Column:
+def _first(value: First, picker: Picker, *, nested: bool, secret: changes.Secret) -> Column:
     plain = [option for option in value.options if isinstance(option, Source)]
     if len(plain) == len(value.options):
         return picker.column(plain, nested=nested)
-    found = evaluate(value.options[0], picker, nested=nested)
+    found = evaluate(value.options[0], picker, nested=nested, secret=secret)
     for option in value.options[1:]:
         missing = found.values.is_null().to_numpy()
         if missing.any():
-            other = evaluate(option, picker, nested=nested)
+            other = evaluate(option, picker, nested=nested, secret=secret)
             found.replace(missing, other.values, other.picked)
     return found
 
@@ -170,14 +175,10 @@ def _computed(values: pl.Series) -> Column:
     return Column(values, np.full(len(values), -1, np.int64))
 
 
-def _changes(value: Changes, picker: Picker) -> Column:
+def _changes(value: Changes, picker: Picker, secret: changes.Secret) -> Column:
     if value.of is not None:
         column = picker.column((value.of,), nested=True)
-        if value.form is not None:
-            rows = np.flatnonzero(column.values.is_not_null().to_numpy())
-            given = column.values.gather(rows).to_list()
-            column.values = column.values.clone().scatter(rows, [_rewritten(text, value.form) for text in given])
-        return column
+        return column if value.form is None else _rewritten(column, value.form, secret)
     empty = pl.Series([None], dtype=pl.String).new_from_index(0, len(picker.records))
     before, after = (
         picker.column((side,), nested=True).values if side is not None else empty
@@ -185,20 +186,25 @@ def _changes(value: Changes, picker: Picker) -> Column:
     )
     rows = np.flatnonzero((before.is_not_null() | after.is_not_null()).to_numpy())
     pairs = zip(before.gather(rows).to_list(), after.gather(rows).to_list(), strict=True)
-    return _computed(empty.scatter(rows, [_difference(*pair) for pair in pairs]))
+    return _computed(empty.scatter(rows, [_difference(*pair, secret) for pair in pairs]))
 
 
-def _rewritten(text: str, form: changes.Form) -> str:
-    """The document in the form that events have; as it was where it is none, for whoever flags it."""
-    read = changes.read(text, form)
-    return text if read is None else read.json
+def _rewritten(column: Column, form: changes.Form, secret: changes.Secret) -> Column:
+    """Documents in the form that events have; what is none stays as it is, for whoever flags it."""
+    rows = np.flatnonzero(column.values.is_not_null().to_numpy())
+    texts = column.values.gather(rows).to_list()
+    read = [changes.read(text, form, secret=secret) for text in texts]
+    told = [text if one is None else one.json if one.document else None for text, one in zip(texts, read, strict=True)]
+    picked = column.picked.copy()
+    picked[rows[[one is not None and not (one.complete and one.document) for one in read]]] = -1
+    return Column(column.values.clone().scatter(rows, told), picked)
 
 
-def _difference(before: str | None, after: str | None) -> str | None:
+def _difference(before: str | None, after: str | None, secret: changes.Secret) -> str | None:
     try:
         states = [None if side is None else orjson.loads(side) for side in (before, after)]
     except orjson.JSONDecodeError:
         # No JSON: two plain texts, the whole of which changed.
         states = [before, after]
-    found = changes.between(*states)
+    found = changes.between(*states, secret=secret)
     return dumps(found)[0] if found else None

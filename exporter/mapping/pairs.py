@@ -23,7 +23,7 @@ class Paired:
     attributes: np.ndarray
 
 
-def paired_changes(known: pl.Series, picker: Picker) -> Paired | None:
+def paired_changes(known: pl.Series, picker: Picker, secret: changes.Secret) -> Paired | None:
     """The changes of records that have both of a pair and no other document of changes; None where none has."""
     pairs = list(_pairs(picker.attributes.keys))
     if not pairs:
@@ -41,7 +41,7 @@ def paired_changes(known: pl.Series, picker: Picker) -> Paired | None:
             fields.setdefault(row, {})[name] = (old, new)
     if not fields:
         return None
-    read = [changes.from_pairs(pair) for pair in fields.values()]
+    read = [changes.from_pairs(pair, secret=secret) for pair in fields.values()]
     documents = [None if found is None else found.json for found in read]
     return Paired(np.array(list(fields), np.int64), documents, np.concatenate(used))
 

@@ -5,13 +5,11 @@ The one part of the mapping that costs a call per record, and only for the recor
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import orjson
 import polars as pl
 from pydantic import BeforeValidator, Field, WrapValidator
 
@@ -19,17 +17,12 @@ from exporter.mapping.columns import Source, parse_source
 from exporter.mapping.conditions import Match, Regex
 from exporter.mapping.fields import Picker
 from exporter.mapping.matching import Compiled, attribute_keys, compiled, holding
+from exporter.mapping.members import Read, read_groups, read_json, read_pairs, with_members
 from exporter.mapping.naming import Name, read_match
 from exporter.mapping.paths import Paths
-from exporter.mapping.salvage import salvage
 from exporter.mapping.section import Section, kind
-from exporter.otlp.decode import Attributes, Records
-from exporter.otlp.values import dumps
+from exporter.otlp.decode import Records
 
-# Members of a document that become attributes of their own; a document of more stays whole beside those.
-MOST_MEMBERS = 1_000
-_PAIR = re.compile(r"""([A-Za-z_@][\w.@/-]*)=("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s,;"']*)""")
-_ESCAPED = re.compile(r"\\(.)")
 # Numbers that a double may not hold: the text of such a document is kept beside its members.
 _LONG_NUMBER = r"[0-9.]{16}"
 
@@ -68,18 +61,6 @@ class ParseStep(Section):
         return attribute_keys([self.match]) | own
 
 
-@dataclass(frozen=True, slots=True)
-class _Member:
-    key: str
-    text: str | None
-    json: str
-    nested: bool
-
-
-# Members, whether they are all that the text says, and whether it was cut off.
-_Parsed = tuple[list[_Member], bool, bool]
-
-
 class Parser:
     """Compiled steps, in order; later ones see what earlier ones made."""
 
@@ -106,20 +87,11 @@ def _parse(step: ParseStep, holds: np.ndarray, records: Records, picker: Picker)
     rows = np.flatnonzero(holds & column.values.is_not_null().to_numpy())
     if not len(rows):
         return records
-    texts = column.values.gather(rows)
-    if isinstance(step.form, Pattern):
-        parsed: list[tuple[list[_Member], bool, bool]] = [
-            (found, False, False) for found in _groups(step.form.regex, texts)
-        ]
-    elif step.form == "pairs":
-        parsed = [(list(_pairs(text)), False, False) for text in texts]
-    else:
-        long = texts.str.contains(_LONG_NUMBER).to_list()
-        parsed = [_document(text, inexact) for text, inexact in zip(texts, long, strict=True)]
-    made = np.array([bool(members) or whole for members, whole, _ in parsed], bool)
-    whole = np.array([whole for _, whole, _ in parsed], bool)
-    bad = np.array([bad for _, _, bad in parsed], bool)
-    records = _with_members(records, rows, [members for members, _, _ in parsed], step.prefix)
+    read = _read(step.form, column.values.gather(rows))
+    made = np.array([bool(one.members) or one.whole for one in read], bool)
+    whole = np.array([one.whole for one in read], bool)
+    bad = np.array([one.bad for one in read], bool)
+    records = with_members(records, rows, [one.members for one in read], step.prefix)
     records = _without_text(step.source, records, rows[whole & made])
     flags = dict(records.flags)
     if bad.any():
@@ -129,86 +101,13 @@ def _parse(step: ParseStep, holds: np.ndarray, records: Records, picker: Picker)
     return replace(records, flags=flags, parsed=before.scatter(rows[made], step.name))
 
 
-def _document(text: str, inexact: bool) -> _Parsed:
-    start = text.find("{")
-    if start < 0:
-        return [], False, True
-    bad = False
-    try:
-        document = orjson.loads(text[start:])
-    except orjson.JSONDecodeError:
-        document, bad = salvage(text[start:]), True
-    if not isinstance(document, dict):
-        return [], False, True
-    whole = not (bad or inexact or text[:start].strip(" \t\r\n\ufeff"))
-    members: list[_Member] = []
-    try:
-        for key, value in document.items():
-            if len(members) == MOST_MEMBERS:
-                return members, False, bad
-            if key:
-                members.append(_member(key, value))
-            else:
-                whole = False
-    except orjson.JSONEncodeError:  # reads 1024 levels, but writes 254
-        return [], False, True
-    return members, whole, bad
-
-
-def _member(key: str, value: Any) -> _Member:
-    json, _ = dumps(value)
-    key = key.replace("\0", "\ufffd")
-    if isinstance(value, str):
-        return _Member(key, value if "\0" not in value else str(orjson.loads(json)), json, False)
-    return _Member(key, None if value is None else json, json, isinstance(value, dict | list))
-
-
-def _pairs(text: str) -> Iterator[_Member]:
-    for key, value in _PAIR.findall(text):
-        quoted = value[:1] in {'"', "'"} and len(value) > 1
-        yield _member(key, _ESCAPED.sub(r"\1", value[1:-1]) if quoted else value)
-
-
-def _groups(regex: str, texts: pl.Series) -> list[list[_Member]]:
-    frame = texts.str.extract_groups(regex).struct.unnest()
-    names = [name for name in frame.columns if not name.isdigit()]
-    return [
-        [_member(name, row[name]) for name in names if row[name] is not None] for row in frame.iter_rows(named=True)
-    ]
-
-
-def _with_members(records: Records, rows: np.ndarray, members: list[list[_Member]], prefix: str) -> Records:
-    """Members become attributes behind the record's own; one whose name is taken is put under `body.<name>`."""
-    attributes = records.attributes
-    codes = {key: code for code, key in enumerate(attributes.keys)}
-    starts, ends = attributes.offsets[rows].tolist(), attributes.offsets[rows + 1].tolist()
-    keys, texts, jsons, nested, counts = [], [], [], [], []
-    for start, end, several in zip(starts, ends, members, strict=True):
-        taken = set(attributes.key[start:end].tolist()) if end > start else set()
-        for member in several:
-            key = prefix + member.key
-            if taken and codes.get(key, -1) in taken:
-                key = f"body.{key}"
-            keys.append(codes.setdefault(key, len(codes)))
-            texts.append(member.text)
-            jsons.append(member.json)
-            nested.append(member.nested)
-        counts.append(len(several))
-    if not keys:
-        return records
-    record = np.concatenate([attributes.record, np.repeat(rows, counts)])
-    order = np.argsort(record, kind="stable")
-    before = np.zeros(len(attributes.key), bool) if attributes.nested is None else attributes.nested
-    inside = np.concatenate([before, np.array(nested, bool)])[order]
-    merged = Attributes(
-        offsets=np.concatenate([[0], np.cumsum(np.bincount(record, minlength=len(records)))]).astype(np.int64),
-        key=np.concatenate([attributes.key, np.array(keys, np.int32)])[order],
-        keys=list(codes),
-        text=pl.concat([attributes.text, pl.Series(texts, dtype=pl.String)]).gather(order),
-        json=pl.concat([attributes.json, pl.Series(jsons, dtype=pl.String)]).gather(order),
-        nested=inside if inside.any() else None,
-    )
-    return replace(records, attributes=merged)
+def _read(form: str | Pattern, texts: pl.Series) -> list[Read]:
+    if isinstance(form, Pattern):
+        return read_groups(form.regex, texts)
+    if form == "pairs":
+        return [read_pairs(text) for text in texts]
+    long = texts.str.contains(_LONG_NUMBER).to_list()
+    return [read_json(text, inexact=inexact) for text, inexact in zip(texts.to_list(), long, strict=True)]
 
 
 def _without_text(source: Source, records: Records, rows: np.ndarray) -> Records:

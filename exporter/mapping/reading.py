@@ -16,7 +16,7 @@ from exporter.mapping.patterns import check_regex
 from exporter.mapping.section import Problem, Scalar, explain, kind, nearest, place, refuse, scalar
 
 _ORIGINS = ("from", "template", "concat")
-_STEPS = ("extract", "split", "take", "lower", "upper", "map", "otherwise")
+STEPS = ("extract", "split", "take", "lower", "upper", "map", "otherwise")
 _TIME = ("as", "timezone")
 _CHANGES = ("form", "before", "after")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}|(\{\{)|(\}\})|([{}])")
@@ -78,7 +78,7 @@ def _all(entries: Any, read: Callable[[Any], Any]) -> list[Any]:
 
 
 def _mapping(column: str, entry: dict[object, object]) -> Value:
-    allowed = (*_ORIGINS, *_STEPS, "separator", *(_TIME if column == "time" else ()))
+    allowed = (*_ORIGINS, *STEPS, "separator", *(_TIME if column == "time" else ()))
     allowed += _CHANGES if column == "changes" else ()
     unknown = [((place(key),), f"unknown key; {nearest(key, allowed)}") for key in entry if key not in allowed]
     if unknown:
@@ -146,7 +146,7 @@ def _with_steps(column: str, value: Value, entry: Mapping[Any, object]) -> Value
     problems: list[Problem] = []
     steps: dict[str, Any] = {}
     for key in entry:
-        if key in _STEPS and key in _READERS:
+        if key in STEPS and key in _READERS:
             try:
                 steps |= _READERS[str(key)](entry[key])
             except ValueError as failure:

@@ -107,8 +107,8 @@ class Mapper:
         `trace` is told where every value came from. `secret`: fields whose values no document of changes may show.
         """
         picker = Picker(records, self._paths)
-        same = unredacted is None or unredacted is records
-        pickers = _Pickers(picker, picker if same else Picker(unredacted, self._paths), secret)
+        original = records if unredacted is None else unredacted
+        pickers = _Pickers(picker, picker if original is records else Picker(original, self._paths), secret)
         if trace is not None:
             trace.picker = picker
         count = len(records)

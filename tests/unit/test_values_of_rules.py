@@ -1,0 +1,181 @@
+"""What `fields`, `copy` and `fill` compute."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from exporter.document import loads
+from exporter.errors import ConfigError
+from exporter.mapping.rules import load_all
+from tests.records import CLASSES, event, record
+
+ATTRIBUTES: dict[str, Any] = {
+    "arn": "arn:aws:iam::1:user/ops/Ada",
+    "first": "Ada",
+    "last": "Lovelace",
+    "code": 403,
+    "empty": "",
+    "line": "user=ada did=left",
+    "old": {"a": 1, "b": 2},
+    "new": {"a": 1, "b": 3},
+    "patch": [{"op": "replace", "path": "/a", "value": 2}],
+}
+
+
+def computed(column: str, value: str, *, effect: str = "copy", **attributes: Any) -> Any:
+    rules = f"version: 1\nrules: [{{name: r, match: all, {effect}: {{{column}: {value}}}}}]"
+    return event(record(ATTRIBUTES | attributes, time_unix_nano=0), rules=rules)[column]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("[missing, empty, first]", "Ada"),
+        ("{from: first, lower: true}", "ada"),
+        ("{from: first, upper: true}", "ADA"),
+        ("{from: arn, split: /, take: -1}", "Ada"),
+        ("{from: arn, split: ':'}", "arn"),
+        ("{from: arn, split: ':', take: 9}", None),
+        ("{from: arn, split: /, take: -1, lower: true}", "ada"),
+        ("{from: line, extract: 'user=(\\w+)'}", "ada"),
+        ("{from: line, extract: 'did=\\w+'}", "did=left"),
+        ("{from: line, extract: nothing}", None),
+        ("{from: code, map: {200: fine, 403: forbidden}}", "forbidden"),
+        ("{from: code, map: {200: fine}}", None),
+        ("{from: code, map: {200: fine}, otherwise: odd}", "odd"),
+        ("{from: missing, map: {200: fine}, otherwise: odd}", None),
+        ("{concat: [first, missing, last], separator: ' '}", "Ada Lovelace"),
+        ("{concat: [missing, empty]}", None),
+        ("{template: '{first} {last}'}", "Ada Lovelace"),
+        ("{template: '{{{first}}}'}", "{Ada}"),
+        ("{template: '{first} {missing}'}", None),
+        ("[{template: '{missing}'}, {from: first, lower: true}, last]", "ada"),
+        ("{from: [missing, {template: '{first}!'}], upper: true}", "ADA!"),
+    ],
+)
+def test_a_value_is_computed(value: str, text: str | None) -> None:
+    assert computed("actor_name", value) == text
+
+
+def test_fill_leaves_what_is_there_and_goes_before_default() -> None:
+    rules = """\
+version: 1
+rules:
+  - {name: a, match: all, default: {actor_name: nobody, target_name: nothing}}
+  - {name: b, match: all, fill: {actor_name: [missing, first], actor_id: last}}
+"""
+    made = event(record({**ATTRIBUTES, "user.id": "u-1"}), rules=rules)
+    assert (made["actor_id"], made["actor_name"], made["target_name"]) == ("u-1", "Ada", "nothing")
+
+
+@pytest.mark.parametrize(
+    ("value", "time"),
+    [
+        ("t", "2026-09-20 08:30:00.250000+00"),
+        ("{from: ms, as: milliseconds}", "2026-09-20 08:30:00.250000+00"),
+        ("{from: s, as: seconds}", "2026-09-20 08:30:00.250000+00"),
+        ("[missing, ms]", "2026-09-20 08:30:00.250000+00"),
+        ("{from: local, timezone: Europe/Berlin}", "2026-09-20 06:30:00.000000+00"),
+        ("{from: local}", "2026-09-20 08:30:00.000000+00"),
+    ],
+)
+def test_a_time_is_read_from_whatever_writes_it(value: str, time: str) -> None:
+    times = {
+        "t": "2026-09-20T09:30:00.25+01:00",
+        "ms": 1789893000250,
+        "s": 1789893000.25,
+        "local": "2026-09-20 08:30:00",
+    }
+    rules = f"version: 1\nrules: [{{name: r, match: all, copy: {{time: {value}}}}}]"
+    assert event(record(times, time_unix_nano=0), rules=rules)["occurred_at"] == time
+
+
+def test_a_rules_time_replaces_the_records_and_both_are_kept() -> None:
+    rules = "version: 1\nrules: [{name: r, match: all, copy: {time: t}}]"
+    made = event(record({"t": "2026-09-20T08:30:00Z"}, time_unix_nano=1789893199_000000000), rules=rules)
+    assert made["occurred_at"] == "2026-09-20 08:30:00.000000+00"
+    assert made["attributes"] == {"time_unix_nano": 1789893199_000000000}
+
+
+def test_a_time_in_fields_is_for_records_without_one() -> None:
+    rules = "version: 1\nfields: {time: [t]}"
+    dated = event(record({"t": "2026-09-20T08:30:00Z"}, time_unix_nano=1789893199_000000000), rules=rules)
+    assert dated["occurred_at"] == "2026-09-20 08:33:19.000000+00"
+    assert dated["attributes"] == {"t": "2026-09-20T08:30:00Z"}
+    undated = event(record({"t": "2026-09-20T08:30:00Z"}, time_unix_nano=0), rules=rules)
+    assert undated["occurred_at"] == "2026-09-20 08:30:00.000000+00"
+    assert undated["attributes"] == {}
+
+
+def test_a_time_that_nobody_can_read_is_flagged_and_kept() -> None:
+    rules = "version: 1\nrules: [{name: r, match: all, copy: {time: t}}]"
+    made = event(record({"t": "half past eight"}), rules=rules)
+    assert made["flags"] == {"bad_timestamp"}
+    assert made["attributes"] == {"t": "half past eight"}
+
+
+def test_changes_are_read_from_two_states_or_a_document_of_a_form() -> None:
+    assert computed("changes", "{before: old, after: new}") == {"b": {"before": 2, "after": 3}}
+    assert computed("changes", "{after: new}")["a"] == {"before": None, "after": 1}
+    assert computed("changes", "{from: patch, form: json_patch}") == {"a": {"before": None, "after": 2}}
+    assert computed("changes", "[missing, patch]") == {"a": {"before": None, "after": 2}}
+
+
+def test_pairs_of_attributes_say_what_changed() -> None:
+    made = event(
+        record({"email.before": "a@example.com", "email.after": "b@example.com", "n.old": 1, "n.new": 2, "x.after": 1})
+    )
+    assert made["changes"] == {
+        "email": {"before": "a@example.com", "after": "b@example.com"},
+        "n": {"before": 1, "after": 2},
+    }
+    assert made["attributes"] == {"x.after": 1}
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("{from: a, lowr: true}", "did you mean lower?"),
+        ("{lower: true}", "give it one of from, template, concat"),
+        ("{from: a, template: b}", "not from and template"),
+        ("{from: a, take: 1}", "needs split"),
+        ("{from: a, otherwise: b}", "is for map only"),
+        ("{from: a, lower: true, upper: true}", "keep one of them"),
+        ("{from: a, extract: '('}", "no regular expression"),
+        ("{template: no source}", "names no source"),
+        ("{template: 'a { b'}", "write {{"),
+        ("{concat: [a]}", "two values or more"),
+        ("{from: a, separator: x}", "is for concat only"),
+        ("{from: a, map: {}}", "must be a mapping of texts"),
+        ("{from: a, map: {b: [c]}}", "put text in quotes"),
+        ("[]", "an empty list"),
+        ("[a, {from: b, split: 3}]", "must be the text to split at"),
+        ("'a[1.b'", "after [ comes"),
+        ("7", "put text in quotes"),
+    ],
+)
+def test_a_wrong_value_says_what_is_wrong_in_its_place(value: str, words: str) -> None:
+    rules = f"version: 1\nrules:\n  - name: r\n    match: all\n    copy:\n      actor_name: {value}\n"
+    with pytest.raises(ConfigError, match="^rules.yaml:6: rules.0.copy.actor_name") as failure:
+        load_all([loads(rules, "rules.yaml")], CLASSES)
+    assert words in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("time: {from: a, as: minutes}", "no form of a time"),
+        ("time: {from: a, timezone: Mars/Crater}", "no time zone"),
+        ("actor_name: {from: a, as: seconds}", "unknown key"),
+        ("changes: {from: a, form: patch}", "did you mean"),
+        ("changes: {before: a, from: b}", "can't stand beside"),
+        ("service: {from: 'resource:a', lower: true}", "belongs to the resource"),
+    ],
+)
+def test_steps_belong_to_their_columns(value: str, words: str) -> None:
+    rules = f"version: 1\nrules: [{{name: r, match: all, copy: {{{value}}}}}]"
+    with pytest.raises(ConfigError) as failure:
+        load_all([loads(rules, "rules.yaml")], CLASSES)
+    assert words in str(failure.value)

@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # Tests run side by side on as many processes as there are processors.
 JOBS ?= auto
 
-.PHONY: help install up test test-grafana lint bench dashboards lock clean
+.PHONY: help install up test test-grafana lint bench bench-export bench-retention dashboards lock clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,8 @@ test: install ## All tests but those that need a Grafana
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not grafana"
 
 test-grafana: install ## The tests with a real Grafana: GRAFANA_HOME=/path make test-grafana
+	@test -n "$(GRAFANA_HOME)$(GRAFANA_URL)" || echo "No Grafana to test with: set GRAFANA_HOME to its folder," \
+		"or GRAFANA_URL to a running one. Every test below is skipped."
 	$(BIN)/python -m pytest -m grafana
 
 lint: install ## ruff and mypy
@@ -36,8 +38,15 @@ lint: install ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: install ## Ingest end to end, next to its limit; figures in build/bench/ingest.json
+bench: install ## Ingest end to end, and the mapping, next to their limits; figures in build/bench
 	$(BIN)/python -m tests.benchmarks.ingest
+	$(BIN)/python -m tests.benchmarks.mapping
+
+bench-export: install ## Export of many events, next to a plain COPY; figures in build/bench/export.json
+	$(BIN)/python -m tests.benchmarks.export
+
+bench-retention: install ## Drops by size, and what writers notice; figures in build/bench/retention.json
+	$(BIN)/python -m tests.benchmarks.retention
 
 dashboards: install ## Render the dashboards again that are committed under dashboards/json
 	$(BIN)/python -m dashboards.build

@@ -12,9 +12,9 @@ from exporter.enrich import changes
 from exporter.enrich.addresses import Addresses
 from exporter.enrich.geoip import GeoIp
 from exporter.identity import join
+from exporter.mapping.column import Column
 from exporter.mapping.columns import CHOICES
 from exporter.mapping.compile import Mapped
-from exporter.mapping.fields import Column
 from exporter.otlp.decode import Records
 from exporter.times import Times
 

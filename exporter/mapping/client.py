@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from exporter.mapping.column import Column
 from exporter.mapping.columns import Source
-from exporter.mapping.fields import Column, Picker
+from exporter.mapping.fields import Picker
 from exporter.mapping.trace import Trace
 
 if TYPE_CHECKING:
@@ -47,6 +48,6 @@ def resolve_clients(
     found = pl.Series([None], dtype=pl.String).new_from_index(0, len(given)).scatter(rows, texts)
     column = columns["client_address"]
     other = (found.is_not_null() & found.ne_missing(column.values)).to_numpy()
-    column.replace(other, found)
+    column.replace(other, Column.of(found))
     if trace is not None:
         trace.computed("client_address", "trusted_proxies", other)

@@ -12,9 +12,10 @@ import polars as pl
 
 from exporter.enrich import changes
 from exporter.mapping.client import CLIENT_KEYS, resolve_clients
+from exporter.mapping.column import Column
 from exporter.mapping.columns import COLUMNS, RESOURCE_COLUMNS, Source
 from exporter.mapping.expressions import First, Value, evaluate, sources
-from exporter.mapping.fields import Column, Picker
+from exporter.mapping.fields import Picker
 from exporter.mapping.matching import Compiled, compiled, holding
 from exporter.mapping.pairs import paired_changes
 from exporter.mapping.parsing import Parser
@@ -150,7 +151,7 @@ class Mapper:
         if found is not None:
             where = np.zeros(len(mapped.audit), bool)
             where[found.rows] = True
-            column.replace(where, _scattered(found.rows, found.documents, len(where)))
+            column.replace(where, Column.of(_scattered(found.rows, found.documents, len(where))))
             mapped.take(found.attributes)
             if trace is not None:
                 trace.computed("changes", "pairs", where)
@@ -206,7 +207,7 @@ class _Pickers:
 
 def _only_where_undated(column: Column, records: Records) -> None:
     dated = (records.columns["time_unix_nano"] != 0).to_numpy()
-    column.replace(dated, _constant(None, len(records)))
+    column.replace(dated, Column.constant(None, len(records)))
 
 
 def _scattered(rows: np.ndarray, texts: list[str | None], count: int) -> pl.Series:
@@ -221,7 +222,7 @@ def _quoted(texts: pl.Series) -> pl.Series:
 def _apply(rule: Rule, holds: np.ndarray, mapped: Mapped, pickers: _Pickers, trace: Trace | None) -> None:
     count = len(holds)
     for name, value in rule.set_columns.items():
-        _column(mapped, name, count).replace(holds, _constant(value, count))
+        _column(mapped, name, count).replace(holds, Column.constant(str(value), count))
         if trace is not None:
             trace.constant(name, rule.name, holds)
     for name, copied in rule.copies.items():
@@ -253,23 +254,23 @@ def _copy(
     rule: Rule, name: str, value: Value, holds: np.ndarray, mapped: Mapped, pickers: _Pickers, trace: Trace | None
 ) -> None:
     copied = pickers.evaluate(name, value)
-    where = holds & copied.values.is_not_null().to_numpy()
-    _column(mapped, name, len(holds)).replace(where, copied.values, copied.picked)
+    where = holds & copied.filled
+    _column(mapped, name, len(holds)).replace(where, copied)
     if trace is not None:
         trace.copied(name, rule.name, value, where, copied)
 
 
 def _flag_unread(value: Value, holds: np.ndarray, mapped: Mapped, pickers: _Pickers) -> None:
     """Flags times that the rule names and nobody can read."""
-    lacking = holds & mapped.columns["time"].values.is_null().to_numpy()
+    lacking = holds & ~mapped.columns["time"].filled
     if lacking.any():
-        said = pickers.redacted.column(tuple(sources(value))).values.is_not_null().to_numpy()
+        said = pickers.redacted.column(tuple(sources(value))).filled
         mapped.flags["bad_timestamp"] = mapped.flags.get("bad_timestamp", False) | (lacking & said)
 
 
 def _fill(rule: Rule, holds: np.ndarray, mapped: Mapped, pickers: _Pickers, trace: Trace | None) -> None:
     for name, value in rule.fills.items():
-        empty = holds & _column(mapped, name, len(holds)).values.is_null().to_numpy()
+        empty = holds & ~_column(mapped, name, len(holds)).filled
         if name == "time":  # a record that knows its time needs none
             empty &= (pickers.redacted.records.columns["time_unix_nano"] == 0).to_numpy()
         if empty.any():
@@ -279,15 +280,15 @@ def _fill(rule: Rule, holds: np.ndarray, mapped: Mapped, pickers: _Pickers, trac
 def _default(rule: Rule, holds: np.ndarray, mapped: Mapped, trace: Trace | None) -> None:
     for name, value in rule.defaults.items():
         column = _column(mapped, name, len(holds))
-        where = holds & column.values.is_null().to_numpy()
-        column.replace(where, _constant(value, len(holds)))
+        where = holds & ~column.filled
+        column.replace(where, Column.constant(str(value), len(holds)))
         if trace is not None:
             trace.constant(name, rule.name, where)
 
 
 def _column(mapped: Mapped, name: str, count: int) -> Column:
     if name not in mapped.columns:
-        mapped.columns[name] = Column(_constant(None, count), np.full(count, -1, np.int64))
+        mapped.columns[name] = Column.constant(None, count)
     return mapped.columns[name]
 
 

@@ -15,8 +15,9 @@ import polars as pl
 
 from exporter import times
 from exporter.enrich import changes
+from exporter.mapping.column import Column
 from exporter.mapping.columns import Source
-from exporter.mapping.fields import Column, Picker
+from exporter.mapping.fields import Picker
 from exporter.otlp.values import dumps
 
 
@@ -119,29 +120,53 @@ def evaluate(  # noqa: PLR0911
         case Time():
             read = evaluate(value.of, picker)
             parsed = times.parse(read.values, value.form, value.timezone)
-            return Column(parsed.cast(pl.String), np.where(parsed.is_null().to_numpy(), -1, read.picked))
+            return Column.of(parsed.cast(pl.String), np.where(parsed.is_null().to_numpy(), -1, read.picked))
         case Changes():
             return _changes(value, picker, secret)
 
 
 def _first(value: First, picker: Picker, *, nested: bool, secret: changes.Secret) -> Column:
-    plain = [option for option in value.options if isinstance(option, Source)]
-    if len(plain) == len(value.options):
-        return picker.column(plain, nested=nested)
-    found = evaluate(value.options[0], picker, nested=nested, secret=secret)
-    for option in value.options[1:]:
-        missing = found.values.is_null().to_numpy()
-        if missing.any():
-            other = evaluate(option, picker, nested=nested, secret=secret)
-            found.replace(missing, other.values, other.picked)
-    return found
+    found: Column | None = None
+    for several in _runs(value.options, picker):
+        if found is not None:
+            missing = ~found.filled
+            if not missing.any():
+                break
+        if isinstance(several, list):
+            other = picker.column(several, nested=nested)
+        else:
+            other = evaluate(several, picker, nested=nested, secret=secret)
+        if found is None:
+            found = other
+        else:
+            found.replace(missing & other.filled, other)
+    return found or picker.column(())
+
+
+def _runs(options: tuple[Value, ...], picker: Picker) -> Iterator[list[Source] | Value]:
+    """Options as they can be evaluated together: sources side by side are one, those that no record has are none."""
+    run: list[Source] = []
+    for option in options:
+        if isinstance(option, Source):
+            if option.kind != "attribute" or picker.has(option.key):
+                run.append(option)
+        elif any(source.kind != "attribute" or picker.has(source.key) for source in sources(option)):
+            if run:
+                yield run
+            run = []
+            yield option
+    if run:
+        yield run
 
 
 def _template(value: Template, picker: Picker) -> pl.Series:
-    parts = [part if isinstance(part, str) else picker.column((part,)).values for part in value.parts]
-    count = len(picker.records)
-    whole = [pl.Series([part]).new_from_index(0, count) if isinstance(part, str) else part for part in parts]
-    return pl.select(pl.concat_str([pl.lit(part) for part in whole])).to_series()
+    read = [part if isinstance(part, str) else picker.column((part,)) for part in value.parts]
+    complete = np.logical_and.reduce([part.filled for part in read if isinstance(part, Column)])
+    if not complete.any():
+        return Column.constant(None, len(complete)).values
+    return pl.select(
+        pl.concat_str([pl.lit(part.values if isinstance(part, Column) else part) for part in read])
+    ).to_series()
 
 
 def _steps(value: Steps, text: pl.Series) -> pl.Series:
@@ -172,7 +197,7 @@ def _filled(text: pl.Series) -> pl.Series:
 
 def _computed(values: pl.Series) -> Column:
     """A column that no attribute lost its text to: what it was computed from stays an attribute."""
-    return Column(values, np.full(len(values), -1, np.int64))
+    return Column.of(values)
 
 
 def _changes(value: Changes, picker: Picker, secret: changes.Secret) -> Column:
@@ -191,13 +216,13 @@ def _changes(value: Changes, picker: Picker, secret: changes.Secret) -> Column:
 
 def _rewritten(column: Column, form: changes.Form, secret: changes.Secret) -> Column:
     """Documents in the form that events have; what is none stays as it is, for whoever flags it."""
-    rows = np.flatnonzero(column.values.is_not_null().to_numpy())
+    rows = np.flatnonzero(column.filled)
     texts = column.values.gather(rows).to_list()
     read = [changes.read(text, form, secret=secret) for text in texts]
     told = [text if one is None else one.json if one.document else None for text, one in zip(texts, read, strict=True)]
     picked = column.picked.copy()
     picked[rows[[one is not None and not (one.complete and one.document) for one in read]]] = -1
-    return Column(column.values.clone().scatter(rows, told), picked)
+    return Column.of(column.values.clone().scatter(rows, told), picked)
 
 
 def _difference(before: str | None, after: str | None, secret: changes.Secret) -> str | None:

@@ -9,29 +9,12 @@ import numpy as np
 import orjson
 import polars as pl
 
+from exporter.mapping.column import Column
 from exporter.mapping.columns import Source
 from exporter.mapping.paths import Paths, find
 from exporter.otlp.decode import Attributes, Records
 
 _NO_PATHS = Paths(())
-
-
-@dataclass(slots=True)
-class Column:
-    """One event column while it is being filled.
-
-    `picked` has the place of the text that each record's value is, or -1: attributes first, in their order, then what
-    was found inside nested ones.
-    """
-
-    values: pl.Series
-    picked: np.ndarray
-
-    def replace(self, where: np.ndarray, values: pl.Series, picked: np.ndarray | None = None) -> None:
-        """Puts other values where `where` holds; what an attribute lost its place to stays an attribute."""
-        mask = pl.Series(where)
-        self.values = self.values.zip_with(~mask, values)
-        self.picked = np.where(where, -1 if picked is None else picked, self.picked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +47,39 @@ class Picker:
             inside = np.empty(0, bool) if self._inside is None else self._inside.nested
             self._single = self._filled & ~np.concatenate([self.attributes.nested, inside])
         self._positions: dict[tuple[str, bool], np.ndarray | None] = {}
+        self._columns: dict[tuple[Source | bool, ...], Column] = {}  # what several rules ask for is gathered once
 
     def column(self, sources: Sequence[Source], *, nested: bool = False) -> Column:
         """The first non-empty of the sources, for each record; arrays and maps only where `nested` allows them."""
-        count = len(self.records)
-        picked = np.full(count, -1, np.int64)
-        parts: list[pl.Series] = []
+        if len(sources) > 1:
+            return self._column(sources, nested=nested)
+        known = self._columns.get((*sources, nested))
+        if known is None:
+            known = self._columns[*sources, nested] = self._column(sources, nested=nested)
+        return known.copy()
+
+    def _column(self, sources: Sequence[Source], *, nested: bool) -> Column:
+        found = Column.constant(None, len(self.records))
         for source in reversed(sources):
             if source.kind == "attribute":
                 positions = self.positions(source.key, nested=nested)
                 if positions is not None:
-                    picked = np.where(positions >= 0, positions, picked)
-                continue
-            series = self.field(source)
-            if series is None:
-                continue
-            # A field of the record beats whatever comes after it in the list, attributes included.
-            present = (series.is_not_null() & (series != "")).to_numpy()
-            parts = [series.zip_with(pl.Series(present), self._gather(picked, parts))]
-            picked = np.where(present, -1, picked)
-        return Column(self._gather(picked, parts), picked)
+                    found.replace(positions >= 0, Column(self._pool, positions, positions))
+            elif (column := self._field_column(source)) is not None:
+                # A field of the record beats whatever comes after it in the list, attributes included.
+                found.replace(column.filled, column)
+        return found
+
+    def _field_column(self, source: Source) -> Column | None:
+        if source.kind == "record":
+            series = self._record_field(source.key)
+            return Column.of(series.set(series == "", None) if (series == "").any() else series)
+        texts = self._source_texts(source)
+        if not any(texts):
+            return None
+        filled = np.array([bool(text) for text in texts], bool)
+        at = np.where(filled[self.records.source], self.records.source, -1).astype(np.int64)
+        return Column(pl.Series(texts, dtype=pl.String), at, np.full(len(at), -1, np.int64))
 
     def has(self, key: str) -> bool:
         """Whether any record has that attribute, or one within which the path leads somewhere."""
@@ -116,22 +112,23 @@ class Picker:
 
     def field(self, source: Source) -> pl.Series | None:
         """A record's, resource's or scope's field as text."""
-        match source.kind:
-            case "record":
-                return self._record_field(source.key)
-            case "resource":
-                return self._of_source([origin.resource_text(source.key) for origin in self.records.sources])
-            case "scope":
-                texts = [str(origin.scope[source.key]) or None for origin in self.records.sources]
-                return self._of_source(texts)
-        return None
+        if source.kind == "record":
+            return self._record_field(source.key)
+        texts = self._source_texts(source)
+        return pl.Series(texts, dtype=pl.String).gather(self.records.source) if any(texts) else None
+
+    def _source_texts(self, source: Source) -> list[str | None]:
+        """What each source's resource or scope says."""
+        if source.kind == "resource":
+            return [origin.resource_text(source.key) for origin in self.records.sources]
+        return [str(origin.scope[source.key]) or None for origin in self.records.sources]
 
     def text(self, key: str) -> pl.Series:
         """An attribute as a column of text, null where a record does not have it."""
         positions = self._find(key, None)
         if positions is None:
             return pl.Series([None], dtype=pl.String).new_from_index(0, len(self.records))
-        return self._gather(positions, [])
+        return Column(self._pool, positions, positions).values
 
     def _find(self, key: str, among: np.ndarray | None) -> np.ndarray | None:
         code, path = self._codes.get(key), self._paths.get(key)
@@ -150,26 +147,11 @@ class Picker:
             positions[self._record[at]] = at
         return positions
 
-    def _gather(self, picked: np.ndarray, otherwise: list[pl.Series]) -> pl.Series:
-        some = picked >= 0
-        if not some.any():
-            return otherwise[0] if otherwise else pl.Series([None], dtype=pl.String).new_from_index(0, len(picked))
-        if some.all():
-            return self._pool.gather(picked)
-        index = pl.Series(picked).set(pl.Series(~some), None)
-        values = self._pool.gather(index)
-        return values.zip_with(pl.Series(some), otherwise[0]) if otherwise else values
-
     def _record_field(self, key: str) -> pl.Series:
         columns = self.records.columns
         if key in {"trace_id", "span_id"}:
             return columns[key].bin.encode("hex")
         return columns[key].cast(pl.String)
-
-    def _of_source(self, texts: list[str | None]) -> pl.Series | None:
-        if not any(texts):
-            return None
-        return pl.Series(texts, dtype=pl.String).gather(self.records.source)
 
 
 def _look_inside(attributes: Attributes, record: np.ndarray, paths: Paths) -> _Inside | None:

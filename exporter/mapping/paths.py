@@ -116,18 +116,16 @@ def _starts(text: str) -> list[int]:
 def find(value: Any, node: _Node, found: list[tuple[int, str, bool]]) -> None:
     """Appends (path, text, whether it is JSON of an array or a map) for whatever the value has at the paths."""
     if node.code >= 0 and value is not None:
-        found.append((node.code, as_text(value), isinstance(value, dict | list)))
-    if node.names and isinstance(value, dict):
-        # Whichever is shorter is gone through.
-        if len(node.names) <= len(value):
-            for name, child in node.names.items():
-                member = value.get(name, _MISSING)
-                if member is not _MISSING:
-                    find(member, child, found)
+        if isinstance(value, str):
+            found.append((node.code, value, False))
         else:
-            for name, member in value.items():
-                if name in node.names:
-                    find(member, node.names[name], found)
+            found.append((node.code, as_text(value), isinstance(value, dict | list)))
+    names = node.names
+    if names and isinstance(value, dict):
+        # Whichever is shorter is gone through.
+        shared = [name for name in names if name in value] if len(names) <= len(value) else names.keys() & value.keys()
+        for name in shared:
+            find(value[name], names[name], found)
     for segment, child in node.others:
         member = _item(value, segment)
         if member is not _MISSING:

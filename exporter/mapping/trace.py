@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from exporter.mapping.column import Column
 from exporter.mapping.columns import Source
 from exporter.mapping.expressions import Changes, Concat, First, Steps, Template, Time, Value
-from exporter.mapping.fields import Column, Picker
+from exporter.mapping.fields import Picker
 from exporter.redaction import Finding
 
 
@@ -50,12 +51,11 @@ class Trace:
         self.rules.append((rule, holds))
 
     def field(self, column: str, options: Sequence[Value], filled: Column) -> None:
-        where = filled.values.is_not_null().to_numpy()
-        self._notes.append(_Note(column, None, where, tuple(options), filled.picked.copy()))
+        self._notes.append(_Note(column, None, filled.filled, tuple(options), filled.picked))
 
     def copied(self, column: str, rule: str, value: Value, where: np.ndarray, filled: Column) -> None:
         options = value.options if isinstance(value, First) else (value,)
-        self._notes.append(_Note(column, rule, where, options, filled.picked.copy()))
+        self._notes.append(_Note(column, rule, where, options, filled.picked))
 
     def constant(self, column: str, rule: str, where: np.ndarray) -> None:
         self._notes.append(_Note(column, rule, where, text="constant"))

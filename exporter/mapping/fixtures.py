@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -74,7 +75,8 @@ class RecordSpec(Section):
         """The request, as bytes, that has this record alone."""
         made = LogRecord(
             time_unix_nano=self.time,
-            observed_time_unix_nano=self.observed_time,
+            # Whoever forwards a record says when it was seen, at least.
+            observed_time_unix_nano=self.observed_time or (0 if self.time else time.time_ns()),
             severity_number=self.severity,  # type: ignore[arg-type]
             event_name=self.event_name,
         )

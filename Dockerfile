@@ -40,7 +40,8 @@ ENV PATH=/opt/auditgraf/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     AUDITGRAF_GRPC_LISTEN=0.0.0.0:4317 \
-    AUDITGRAF_HTTP_LISTEN=0.0.0.0:4318
+    AUDITGRAF_HTTP_LISTEN=0.0.0.0:4318 \
+    AUDITGRAF_METRICS_LISTEN=0.0.0.0:8888
 COPY --from=dependencies /opt/auditgraf /opt/auditgraf
 COPY --from=package /opt/package /opt/auditgraf
 # Fails the build where the trimming above took something that is needed.

@@ -12,11 +12,16 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from queue import Queue
 
+import numpy as np
+
 from collector.config import Limits
+from collector.explain import LiveTrace
+from collector.telemetry.counts import Counts
+from collector.telemetry.registry import Registry
 from exporter.errors import (
     AuditgrafError,
     MalformedRequestError,
@@ -26,38 +31,16 @@ from exporter.errors import (
 )
 from exporter.events import Events
 from exporter.identity import Repetitions
-from exporter.otlp.decode import Envelope, RequestLimits, open_requests
+from exporter.otlp.decode import Envelope, Records, RequestLimits, open_requests
 from exporter.store.catalogue import Catalogue
 from exporter.store.writer import Writer, Written
-from exporter.transform import Transform
+from exporter.transform import Transform, Transformed
 
 log = logging.getLogger(__name__)
 
 # Measured: larger groups cost more memory and no less time per record (about 11,000 records of 360 bytes).
 GROUP_BYTES = 4 << 20
 _REJECTED = RejectedRequestError("a record is no audit event by any rule, and the collector takes only those")
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """What became of records and requests since the start."""
-
-    stored: int = 0
-    duplicates: int = 0
-    quarantined: int = 0
-    dropped: int = 0  # records that `unmatched: drop` left out
-    malformed: int = 0  # requests
-    rejected: int = 0  # requests that `unmatched: reject` refused
-    too_large: int = 0  # requests
-    unavailable: int = 0  # requests
-
-
-_COUNTED: dict[str, type[AuditgrafError]] = {
-    "malformed": MalformedRequestError,
-    "rejected": RejectedRequestError,
-    "too_large": RequestTooLargeError,
-    "unavailable": StoreUnavailableError,
-}
 
 
 @dataclass(eq=False, slots=True)
@@ -77,13 +60,27 @@ class _Part:
     requests: list[_Waiting]
     events: Events | None
     last: bool
+    dropped_by: Mapping[str, int] = field(default_factory=dict)  # records left out beside the events, by rule
 
 
 class Pipeline:
-    """Takes requests as bytes; answers each once all of its records are committed."""
+    """Takes requests as bytes; answers each once all of its records are committed.
 
-    def __init__(self, transform: Transform, catalogue: Catalogue, writer: Writer, limits: Limits) -> None:
+    What becomes of records is counted in `registry` once it is settled; answers are the receivers' to count.
+    """
+
+    def __init__(
+        self,
+        transform: Transform,
+        catalogue: Catalogue,
+        writer: Writer,
+        limits: Limits,
+        registry: Registry | None = None,
+        *,
+        live: LiveTrace | None = None,
+    ) -> None:
         self._transform = transform
+        self._live = live
         self._catalogue = catalogue
         self._writer = writer
         self._max_waiting_bytes = limits.max_waiting_bytes
@@ -92,6 +89,7 @@ class Pipeline:
         )
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
+        self._unanswered = 0
         self._wake = threading.Condition()
         self._stopping = False
         self._away = False  # whether the last group could not be stored
@@ -101,7 +99,12 @@ class Pipeline:
             threading.Thread(target=self._prepare_forever, name="prepare", daemon=True),
             threading.Thread(target=self._write_forever, name="write", daemon=True),
         ]
-        self.counts = Counts()
+        self._registry = registry or Registry()
+
+    @property
+    def counts(self) -> Counts:
+        """What became of requests and records since the start."""
+        return self._registry.counts
 
     def start(self) -> None:
         """Starts the threads; to be called where the event loop runs."""
@@ -130,10 +133,11 @@ class Pipeline:
             if self._stopping:
                 raise StoreUnavailableError("the collector is stopping")
             if self._waiting_bytes and self._waiting_bytes + len(payload) > self._max_waiting_bytes:
-                self._count(unavailable=1)
                 raise StoreUnavailableError(f"{self._waiting_bytes >> 20} MiB of requests wait for PostgreSQL already")
             self._waiting.append(waiting)
+            self._unanswered += 1
             self._waiting_bytes += len(payload)
+            self._registry.waiting(self._unanswered, self._waiting_bytes)
             self._wake.notify()
         await waiting.answer
 
@@ -207,16 +211,36 @@ class Pipeline:
                 self._give_up([requests[index]], failure)
             self._prepare_together([request for index, request in enumerate(requests) if index not in unwanted])
             return
-        origins = [self._transform.mapper.source_columns(source) for source in envelope.sources]
-        source_ids = self._catalogue.source_ids(envelope.sources, origins)
-        repetitions = Repetitions() if len(parts) > 1 else None
-        for part in parts:
-            transformed = self._transform(envelope.records(part), source_ids, arrival_ns, repetitions)
-            for index in transformed.rejected:
-                _fail([requests[index]], _REJECTED)
-            self._count(dropped=transformed.dropped)
-            self._catalogue.ensure_partitions(transformed.events.days())
-            self._hand_over(_Part(requests, transformed.events, last=part is parts[-1]))
+        done = 0
+        try:
+            stored = [self._transform.source(source) for source in envelope.sources]
+            origins = [self._transform.mapper.source_columns(source) for source in stored]
+            source_ids = self._catalogue.source_ids(stored, origins)
+            repetitions = Repetitions() if len(parts) > 1 else None
+            for part in parts:
+                transformed = self._transformed(envelope.records(part), source_ids, arrival_ns, repetitions)
+                self._hand_over(self._part(requests, transformed, arrival_ns, last=part is parts[-1]))
+                done = part.stop
+        except StoreUnavailableError:
+            self._registry.unavailable(len(envelope) - done)
+            raise
+
+    def _transformed(
+        self, records: Records, source_ids: np.ndarray, arrival_ns: int, repetitions: Repetitions | None
+    ) -> Transformed:
+        trace = self._live.start(records) if self._live else None
+        transformed = self._transform(records, source_ids, arrival_ns, repetitions, trace)
+        if self._live is not None and trace is not None:
+            self._live.finish(trace, transformed, records)
+        return transformed
+
+    def _part(self, requests: list[_Waiting], transformed: Transformed, arrival_ns: int, *, last: bool) -> _Part:
+        for index in transformed.rejected:
+            _fail([requests[index]], _REJECTED)
+        events = transformed.events
+        self._registry.arrived((arrival_ns // 1000 - events.occurred_us) / 1e6)
+        self._catalogue.ensure_partitions(events.days())
+        return _Part(requests, events, last, transformed.dropped_by)
 
     def _rejected(self, envelope: Envelope, parts: list[slice]) -> dict[int, AuditgrafError]:
         """Decodes every part for the sake of its errors, and asks which requests the configuration refuses."""
@@ -239,14 +263,19 @@ class Pipeline:
 
     def _write_forever(self) -> None:
         while (part := self._prepared.get()) is not None:
-            # Where an earlier part of a group failed, its senders will send all of it again.
-            if part.events is not None and not all(request.failure for request in part.requests):
-                self._write(part.requests, part.events)
+            if part.events is not None:
+                # Where an earlier part of a group failed, its senders will send all of it again.
+                if all(request.failure for request in part.requests) or not self._write(part.requests, part.events):
+                    self._registry.unavailable(len(part.events) + sum(part.dropped_by.values()))
+                else:
+                    self._registry.dropped(part.dropped_by)
             part.events = None
             if part.last:
                 self._answer(part.requests)
 
-    def _write(self, requests: list[_Waiting], events: Events) -> None:
+    def _write(self, requests: list[_Waiting], events: Events) -> bool:
+        """Whether the events are committed; else their senders are told why not."""
+        started = time.monotonic()
         try:
             written: Written = self._writer.write(events)
         except AuditgrafError as failure:
@@ -261,23 +290,22 @@ class Pipeline:
             if self._away:
                 log.info("events are stored again")
             self._away = False
-            self._count(stored=written.stored, duplicates=written.duplicates, quarantined=written.quarantined)
+            self._registry.written(
+                time.monotonic() - started,
+                stored=written.stored,
+                duplicates=written.duplicates,
+                quarantined=written.quarantined_by,
+            )
+            return True
+        return False
 
     def _answer(self, requests: list[_Waiting]) -> None:
         with self._wake:
+            self._unanswered -= len(requests)
             self._waiting_bytes -= sum(len(request.payload) for request in requests)
-        for name, kind in _COUNTED.items():
-            self._count(**{name: sum(isinstance(request.failure, kind) for request in requests)})
+            self._registry.waiting(self._unanswered, self._waiting_bytes)
         assert self._loop is not None
         self._loop.call_soon_threadsafe(_settle, requests)
-
-    def _count(self, **more: int) -> None:
-        # Under the lock of _wake, which is re-entrant: both threads and the loop count.
-        with self._wake:
-            self.counts = replace(
-                self.counts,
-                **{name: getattr(self.counts, name) + count for name, count in more.items() if count},
-            )
 
 
 def _fail(requests: Sequence[_Waiting], failure: AuditgrafError) -> None:

@@ -11,21 +11,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from collector.config import Config
+from collector.explain import LiveTrace
 from collector.pipeline import Pipeline
 from collector.receivers.grpc import GrpcReceiver
 from collector.receivers.http import HttpReceiver
-from exporter.enrich.geoip import GeoIp
+from collector.retention.schedule import Schedule
+from collector.telemetry.exposition import Exposition
+from collector.telemetry.process import identify
+from collector.telemetry.registry import Registry
+from collector.telemetry.samples import Sampler
+from collector.telemetry.scrape import MetricsServer
+from collector.transformation import transform_of
 from exporter.errors import StoreUnavailableError
-from exporter.mapping.compile import Mapper
-from exporter.mapping.rules import load_all
 from exporter.store.catalogue import Catalogue
 from exporter.store.writer import Writer
-from exporter.transform import Transform, Window
 
 log = logging.getLogger(__name__)
 
 # What a sender waits at most by default (OTEL_EXPORTER_OTLP_TIMEOUT): an answer later than that reaches nobody.
 _GRACE_S = 10.0
+# A scrape takes milliseconds; who has not read it by then never will.
+_METRICS_GRACE_S = 1.0
 _MAINTENANCE_S = 1800.0
 # The thread that writes needs the interpreter for moments only, between two waits for PostgreSQL: with Python's 5 ms it
 # waits longer for its turn than for PostgreSQL, which meanwhile has nothing to do.
@@ -37,27 +43,23 @@ _PROBE_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where the receivers really listen."""
+    """Where the receivers really listen, and where the metrics are, if anywhere."""
 
     grpc: int
     http: int
+    metrics: int | None = None
 
 
 class Collector:
     """One collector process. `start` and `stop` run in the event loop that serves."""
 
-    def __init__(self, config: Config) -> None:
-        """Raises ConfigError where the configuration, the rules or a geo file can't be used."""
+    def __init__(self, config: Config, trace: str | None = None) -> None:
+        """Raises ConfigError where the configuration, the rules or a geo file can't be used.
+
+        `trace` is the service whose records are explained in the log.
+        """
         self._classes = tuple(config.classes)
-        ruleset = load_all(config.mapping.rules, self._classes)
-        geo = GeoIp(config.geoip.city, config.geoip.asn) if config.geoip.city or config.geoip.asn else None
-        transform = Transform(
-            Mapper(ruleset),
-            config.classes,
-            geo=geo,
-            unmatched=config.mapping.unmatched,
-            window=Window(past=config.accept.past, future=config.accept.future),
-        )
+        transform = transform_of(config)
         url = config.writer_url()
         self._catalogue = Catalogue(url)
         # Readiness has a session of its own: it must answer while the others wait.
@@ -65,30 +67,48 @@ class Collector:
         # So has maintenance: to forget arrivals may take long, and no sender should wait for it.
         self._upkeep = Catalogue(url)
         self._writer = Writer(url, self._catalogue)
-        self.pipeline = Pipeline(transform, self._catalogue, self._writer, config.limits)
+        registry = Registry()
+        identity = identify()
+        self.pipeline = Pipeline(
+            transform,
+            self._catalogue,
+            self._writer,
+            config.limits,
+            registry,
+            live=LiveTrace(trace) if trace else None,
+        )
+        self._sampler = Sampler(url, registry, identity)
+        self._metrics: MetricsServer | None = None
+        if config.telemetry.listen != "off":
+            self._metrics = MetricsServer(Exposition(registry, identity), listen=config.telemetry.listen)
         limit = config.limits.max_request_bytes
-        self._grpc = GrpcReceiver(self.pipeline, listen=config.grpc.listen, max_request_bytes=limit)
+        self._grpc = GrpcReceiver(
+            self.pipeline, listen=config.grpc.listen, max_request_bytes=limit, answered=registry.answered
+        )
         self._http = HttpReceiver(
             self.pipeline,
             listen=config.http.listen,
             max_request_bytes=limit,
             ready=self.missing,
             cors_allowed_origins=config.http.cors_allowed_origins,
+            answered=registry.answered,
         )
         self._maintenance: asyncio.Task[None] | None = None
         self._probing: asyncio.Future[str | None] | None = None
 
     async def start(self) -> Ports:
         """Serves from now on, whether PostgreSQL is there yet or not. Raises ConfigError for a port that is taken."""
-        grpc_port = await self._grpc.start()
-        try:
+        async with contextlib.AsyncExitStack() as undo:
+            grpc_port = await self._grpc.start()
+            undo.push_async_callback(self._grpc.stop, 0)
             http_port = await self._http.start()
-        except BaseException:
-            await self._grpc.stop(0)
-            raise
+            undo.push_async_callback(self._http.stop, 0)
+            metrics_port = await self._metrics.start() if self._metrics else None
+            undo.pop_all()
         self.pipeline.start()
+        self._sampler.start()
         self._maintenance = asyncio.create_task(self._maintain())
-        return Ports(grpc_port, http_port)
+        return Ports(grpc_port, http_port, metrics_port)
 
     async def stop(self) -> None:
         """Takes nothing new, answers what is under way, commits what waits."""
@@ -98,6 +118,9 @@ class Collector:
                 await self._maintenance
         await asyncio.gather(self._grpc.stop(_GRACE_S), self._http.stop(_GRACE_S))
         await self.pipeline.stop()
+        await asyncio.to_thread(self._sampler.stop)
+        if self._metrics is not None:
+            await self._metrics.stop(_METRICS_GRACE_S)
         for part in (self._writer, self._catalogue, self._probe, self._upkeep):
             await asyncio.to_thread(part.close)
         log.info("stopped; since the start: %s", self.pipeline.counts)
@@ -113,34 +136,46 @@ class Collector:
             return f"PostgreSQL has not answered within {_PROBE_S:g} s"
 
     async def _maintain(self) -> None:
-        """Makes partitions ahead of time, so that no sender waits for one at midnight."""
+        """Makes partitions ahead of time, so that no sender waits for one at midnight, and summaries of days gone by."""
         while True:
             pause = _MAINTENANCE_S
             try:
                 await asyncio.to_thread(self._upkeep.ensure_ahead, self._classes)
                 await asyncio.to_thread(self._upkeep.forget_arrivals)
+                while done := await asyncio.to_thread(self._upkeep.summarise_next):
+                    log.debug("for charts over long ranges: %s", done)
             except StoreUnavailableError as failure:
                 pause = _MAINTENANCE_RETRY_S
-                log.warning("partitions could not be made ahead of time: %s", failure)
+                log.warning("partitions or summaries could not be made ahead of time: %s", failure)
             except Exception:
-                log.exception("partitions could not be made ahead of time")
+                log.exception("partitions or summaries could not be made ahead of time")
             await asyncio.sleep(pause)
 
 
-async def serve(config: Config, *, started: Callable[[Ports], None] = lambda ports: None) -> None:
-    """Runs a collector until SIGINT or SIGTERM."""
+async def serve(
+    config: Config, *, trace: str | None = None, started: Callable[[Ports], None] = lambda ports: None
+) -> None:
+    """Runs a collector until SIGINT or SIGTERM; `trace` is the service whose records are explained in the log."""
     sys.setswitchinterval(_SWITCH_S)
-    collector = Collector(config)
+    collector = Collector(config, trace)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     ports = await collector.start()
-    log.info("OTLP over gRPC on %s, over HTTP on %s", config.grpc.listen, config.http.listen)
+    log.info(
+        "OTLP over gRPC on %s, over HTTP on %s; metrics %s",
+        config.grpc.listen,
+        config.http.listen,
+        config.telemetry.listen,
+    )
     problem = await collector.missing()
     if problem:
         log.warning("not ready: %s", problem)
+    retention = Schedule(config)
+    retention.start()
     started(ports)
     await stop.wait()
     log.info("stopping: no new requests are taken, those under way are answered")
+    await retention.stop()
     await collector.stop()

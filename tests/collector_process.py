@@ -43,12 +43,15 @@ class CollectorProcess:
 
     def __init__(self, url: str, environ: Mapping[str, str] | None = None) -> None:
         """`url`: the owner's. `environ`: further AUDITGRAF_* variables."""
-        self.grpc_port, self.http_port = free_ports(2)
+        self.grpc_port, self.http_port, self.metrics_port = free_ports(3)
         self._environ = {name: value for name, value in os.environ.items() if not name.startswith("AUDITGRAF_")}
         self._environ |= {
             "AUDITGRAF_DATABASE_URL": url,
             "AUDITGRAF_GRPC_LISTEN": self.grpc_target,
             "AUDITGRAF_HTTP_LISTEN": f"127.0.0.1:{self.http_port}",
+            # Each run leaves an audit event, and tests count events.
+            "AUDITGRAF_RETENTION_EVERY": "never",
+            "AUDITGRAF_METRICS_LISTEN": f"127.0.0.1:{self.metrics_port}",
             **(environ or {}),
         }
         self._process: subprocess.Popen[bytes] | None = None

@@ -5,6 +5,20 @@ from __future__ import annotations
 from typing import Protocol
 
 
+class Answered(Protocol):
+    """Who counts the answers."""
+
+    def __call__(self, protocol: str, status: str, rejected: str | None = None) -> None:
+        """A request was answered over `protocol` (grpc or http) with `status` (gRPC's name, or HTTP's number).
+
+        `rejected`: why it must not come again as it is, one of status.REJECTED_WHERE; None where it may or was taken.
+        """
+
+
+def uncounted(protocol: str, status: str, rejected: str | None = None) -> None:
+    """For receivers whose answers nobody counts."""
+
+
 class Sink(Protocol):
     """Where the receivers hand requests over."""
 

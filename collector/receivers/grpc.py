@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import grpc
 
-from collector.receivers import Sink
-from collector.receivers.status import Refusal, refusal_of, unavailable
+from collector.receivers import Answered, Sink, uncounted
+from collector.receivers.status import Refusal, refusal_of, rejection_of, unavailable
 from exporter.errors import ConfigError
 
 METHOD = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 class GrpcReceiver:
     """The gRPC server. One per process and address.
 
-    `listen` is host:port (port 0: any free one); a message over `max_request_bytes`, inflated, is refused.
+    `listen` is host:port (port 0: any free one); a message over `max_request_bytes`, inflated, is refused (by gRPC's
+    library, before anything here could count it). `answered` is told about every other answer.
     """
 
-    def __init__(self, sink: Sink, *, listen: str, max_request_bytes: int) -> None:
+    def __init__(self, sink: Sink, *, listen: str, max_request_bytes: int, answered: Answered = uncounted) -> None:
         self._sink = sink
+        self._answered = answered
         self._listen = listen
         self._max_request_bytes = max_request_bytes
         self._server: grpc.aio.Server | None = None
@@ -69,12 +71,25 @@ class GrpcReceiver:
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
+                self._answered("grpc", "CANCELLED")
                 raise  # the sender hung up, or the server's grace is over: nobody waits for an answer
             # Only the sink gave up; the sender would wait for an answer until its deadline.
-            await _refuse(context, unavailable("the collector is stopping; send the request again"))
+            await self._refuse(context, unavailable("the collector is stopping; send the request again"))
         except Exception as error:
-            await _refuse(context, refusal_of(error))
+            await self._refuse(context, refusal_of(error), rejection_of(error))
+        else:
+            self._answered("grpc", "OK")
         return _SUCCESS
+
+    async def _refuse(self, context: Context, refused: Refusal, rejected: str | None = None) -> None:
+        """Never returns: to abort a call is to raise."""
+        trailers: list[tuple[str, bytes]] = [("grpc-status-details-bin", refused.status.SerializeToString())]
+        if refused.retry is not None:
+            # The Python exporter looks for RetryInfo here and nowhere else.
+            trailers.append(("google.rpc.retryinfo-bin", refused.retry.SerializeToString()))
+        code = _CODES[refused.status.code]
+        self._answered("grpc", code.name, rejected)
+        await context.abort(code, refused.status.message, tuple(trailers))
 
 
 class _LogsService(grpc.GenericRpcHandler):
@@ -85,11 +100,3 @@ class _LogsService(grpc.GenericRpcHandler):
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler | None:
         return self._handler if handler_call_details.method == METHOD else None
-
-
-async def _refuse(context: Context, refused: Refusal) -> None:
-    trailers: list[tuple[str, bytes]] = [("grpc-status-details-bin", refused.status.SerializeToString())]
-    if refused.retry is not None:
-        # The Python exporter looks for RetryInfo here and nowhere else.
-        trailers.append(("google.rpc.retryinfo-bin", refused.retry.SerializeToString()))
-    await context.abort(_CODES[refused.status.code], refused.status.message, tuple(trailers))

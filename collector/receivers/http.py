@@ -9,11 +9,20 @@ from typing import Any
 
 from google.rpc import code_pb2
 
-from collector.receivers import Sink
+from collector.receivers import Answered, Sink, uncounted
 from collector.receivers.body import ENCODINGS, HungUpError, Receive, TooLargeError, inflate, read_body
 from collector.receivers.cors import AllowedOrigins, Header
 from collector.receivers.serving import HttpServer
-from collector.receivers.status import Refusal, refusal, refusal_of, to_json, unavailable
+from collector.receivers.status import (
+    TOO_LARGE,
+    UNSUPPORTED,
+    Refusal,
+    refusal,
+    refusal_of,
+    rejection_of,
+    to_json,
+    unavailable,
+)
 from exporter.errors import RequestTooLargeError
 from exporter.otlp.json import to_protobuf
 
@@ -23,6 +32,9 @@ Headers = dict[str, str]
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
+
+_PROBES = {"/healthz", "/readyz"}
+_HUNG_UP = 499  # nobody is told; as other servers' logs have it
 
 # Below these sizes the work takes less than a few milliseconds, and a thread would cost more than it saves.
 _JSON_INLINE = 64 << 10
@@ -40,11 +52,12 @@ class _Answer:
 class _RefusedError(Exception):
     """Carries what the sender is told, and the HTTP code, to where the answer is written."""
 
-    def __init__(self, code: int, refused: Refusal, *headers: Header) -> None:
+    def __init__(self, code: int, refused: Refusal, *headers: Header, rejected: str | None = None) -> None:
         super().__init__(refused.status.message)
         self.code = code
         self.refused = refused
         self.headers = headers
+        self.rejected = rejected  # as rejection_of
 
 
 class HttpReceiver:
@@ -53,7 +66,7 @@ class HttpReceiver:
     `listen` is host:port (port 0: any free one); a body over `max_request_bytes`, as sent or inflated, is
     refused. `ready` returns None, or what is missing. `cors_allowed_origins` may have `*` in them.
     A connection on which nothing comes for `idle_timeout` seconds is given up; the default is longer than
-    the interval at which senders export.
+    the interval at which senders export. `answered` is told about every answer but those to probes and preflights.
     """
 
     def __init__(
@@ -65,13 +78,21 @@ class HttpReceiver:
         ready: Callable[[], Awaitable[str | None]],
         cors_allowed_origins: Sequence[str] = (),
         idle_timeout: int = 75,
+        answered: Answered = uncounted,
     ) -> None:
         self._sink = sink
+        self._answered = answered
         self._max_request_bytes = max_request_bytes
         self._ready = ready
         self._origins = AllowedOrigins(cors_allowed_origins)
         self._idle_timeout = idle_timeout
-        self._server = HttpServer(self._serve, listen=listen, idle_timeout=idle_timeout)
+        self._server = HttpServer(
+            self._serve,
+            listen=listen,
+            idle_timeout=idle_timeout,
+            setting="http.listen",
+            variable="AUDITGRAF_HTTP_LISTEN",
+        )
         # Parsed JSON takes many times its text: one large body at a time bounds that, and the interpreter
         # would not parse two at once anyway.
         self._json_turn = asyncio.Semaphore(1)
@@ -87,21 +108,31 @@ class HttpReceiver:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = _headers(scope)
         encoding = PROTOBUF if _media_type(headers) == PROTOBUF else JSON
+        rejected = None
         try:
             answer = await self._route(scope, headers, receive)
         except HungUpError:
+            self._count(scope, _HUNG_UP)
             return
         except _RefusedError as error:
+            rejected = error.rejected
             answer = _refuse(error.code, error.refused, encoding, error.headers)
         except asyncio.CancelledError:
             # Not raised again: uvicorn would answer 500, and the sender would drop its records.
             answer = _refuse(503, unavailable("the collector is stopping; send the request again"), encoding)
         except RequestTooLargeError as error:
+            rejected = rejection_of(error)
             answer = _refuse(413, refusal_of(error), encoding)
         except Exception as error:
+            rejected = rejection_of(error)
             refused = refusal_of(error)
             answer = _refuse(400 if refused.retry is None else 503, refused, encoding)
+        self._count(scope, answer.code, rejected)
         await _send(send, answer, self._cors_headers(scope, headers))
+
+    def _count(self, scope: Scope, code: int, rejected: str | None = None) -> None:
+        if scope["path"] not in _PROBES and scope["method"] != "OPTIONS":
+            self._answered("http", str(code), rejected)
 
     async def _route(self, scope: Scope, headers: Headers, receive: Receive) -> _Answer:
         path, method = scope["path"], scope["method"]
@@ -111,7 +142,7 @@ class HttpReceiver:
             if method == "OPTIONS" and self._origins:
                 return self._preflight(headers)
             raise _not_allowed(method, "POST, OPTIONS" if self._origins else "POST")
-        if path in {"/healthz", "/readyz"}:
+        if path in _PROBES:
             if method not in {"GET", "HEAD"}:
                 raise _not_allowed(method, "GET, HEAD")
             if path == "/healthz":
@@ -162,7 +193,7 @@ class HttpReceiver:
             f"the body is larger than {self._max_request_bytes} bytes, as sent or inflated; send smaller"
             " batches or raise limits.max_request_bytes"
         )
-        return _RefusedError(413, refusal(code_pb2.RESOURCE_EXHAUSTED, message))
+        return _RefusedError(413, refusal(code_pb2.RESOURCE_EXHAUSTED, message), rejected=TOO_LARGE)
 
     def _preflight(self, headers: Headers) -> _Answer:
         origin = headers.get("origin", "")
@@ -197,7 +228,7 @@ def _not_allowed(method: str, allowed: str) -> _RefusedError:
 def _unsupported(header: str, value: str, supported: Sequence[str], hint: bytes) -> _RefusedError:
     names = ", ".join(supported)
     refused = refusal(code_pb2.INVALID_ARGUMENT, f"{header}: {value!r} is not supported; use one of {names}")
-    return _RefusedError(415, refused, (hint, names.encode()))
+    return _RefusedError(415, refused, (hint, names.encode()), rejected=UNSUPPORTED)
 
 
 def _refuse(code: int, refused: Refusal, encoding: str, headers: tuple[Header, ...] = ()) -> _Answer:

@@ -25,10 +25,17 @@ _OFFER = {b"upgrade", b"http2-settings"}
 
 
 class HttpServer:
-    """One listening socket. Connections without traffic are closed after `idle_timeout` seconds."""
+    """One listening socket. Connections without traffic are closed after `idle_timeout` seconds.
 
-    def __init__(self, application: Application, *, listen: str, idle_timeout: int) -> None:
+    `listen` is host:port; an error names the `setting` that it comes from, and the `variable` instead of it.
+    """
+
+    def __init__(
+        self, application: Application, *, listen: str, idle_timeout: int, setting: str, variable: str
+    ) -> None:
         self._listen = listen
+        self._setting = setting
+        self._variable = variable
         self._config = uvicorn.Config(
             application,
             http=_Protocol,
@@ -47,7 +54,7 @@ class HttpServer:
 
     async def start(self) -> int:
         """Serves from now on; returns the port. Raises ConfigError where the address can't be had."""
-        listening = _bind(self._listen)
+        listening = self._bind()
         # What Server.serve() does, without its signal handlers.
         self._config.load()
         self._server.lifespan = self._config.lifespan_class(self._config)
@@ -67,19 +74,18 @@ class HttpServer:
         await self._server.shutdown()
         await asyncio.gather(*self._server.server_state.tasks, return_exceptions=True)
 
-
-def _bind(listen: str) -> socket.socket:
-    host, _, port = listen.rpartition(":")
-    host = host.strip("[]")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, int(port)), family=family, dualstack_ipv6=host == "::")
-    except OSError as error:
-        reason = str(error.strerror).partition(" (while")[0]
-        raise ConfigError(
-            f"http.listen: {listen} can't be had: {reason}; stop the program that listens there or set"
-            " AUDITGRAF_HTTP_LISTEN to a free host:port"
-        ) from None
+    def _bind(self) -> socket.socket:
+        host, _, port = self._listen.rpartition(":")
+        host = host.strip("[]")
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            return socket.create_server((host, int(port)), family=family, dualstack_ipv6=host == "::")
+        except OSError as error:
+            reason = str(error.strerror).partition(" (while")[0]
+            raise ConfigError(
+                f"{self._setting}: {self._listen} can't be had: {reason}; stop the program that listens there or set"
+                f" {self._variable} to a free host:port"
+            ) from None
 
 
 class _Protocol(HttpToolsProtocol):
@@ -111,6 +117,12 @@ class _Protocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         if not self._offered:
             super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.pipeline:
+            # uvicorn reads on after each answer: who sends requests and reads no answers would fill the memory.
+            self.flow.pause_reading()
 
     def data_received(self, data: bytes) -> None:
         if self._refused:

@@ -22,6 +22,16 @@ log = logging.getLogger(__name__)
 # percent-encoded, up to three times as long, and in Status and BadRequest, both base64-encoded.
 _LONGEST_MESSAGE = 1000
 _RETRY_AFTER_FAULT = 1.0
+# What no sender may send again as it is, and the reason under which it is counted. Before the collector's own view of a
+# request comes its receiver's: an encoding that it doesn't know.
+_REJECTED = {
+    MalformedRequestError: "malformed",
+    RequestTooLargeError: "too_large",
+    RejectedRequestError: "unmatched",
+}
+UNSUPPORTED = "unsupported"
+TOO_LARGE = _REJECTED[RequestTooLargeError]
+REJECTED_WHERE = (*_REJECTED.values(), UNSUPPORTED)
 _FIELD = re.compile(r"(resourceLogs[\w.\[\]…]*): ")
 
 
@@ -71,6 +81,11 @@ def refusal_of(error: Exception) -> Refusal:
         return unavailable(str(error), error.retry_after)
     log.error("a request failed in a way that is not foreseen; its sender is asked to retry", exc_info=error)
     return unavailable("the collector failed on this request; its log says why. Send it again")
+
+
+def rejection_of(error: Exception) -> str | None:
+    """One of REJECTED_WHERE where the sender must not send the request again as it is, else None."""
+    return next((reason for kind, reason in _REJECTED.items() if isinstance(error, kind)), None)
 
 
 def _cut(message: str) -> str:

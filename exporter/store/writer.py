@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import polars as pl
@@ -13,14 +14,19 @@ import psycopg
 from psycopg import errors, sql
 
 from exporter.events import Events
+from exporter.store import rollups
 from exporter.store.catalogue import Catalogue
 from exporter.store.queries import query
+from exporter.store.rollups import Counted
 from exporter.store.session import Connection, Session
 
 log = logging.getLogger(__name__)
 
 # What PostgreSQL says of values it can't take, whichever row it is in: the group is split until that row is alone.
 POISON = (errors.DataError, errors.ProgramLimitExceeded, errors.StatementTooComplex, errors.NotNullViolation)
+# Counted under PostgreSQL's own name of the condition, or of its class (PostgreSQL's documentation, appendix A).
+_CONDITIONS = ("data_exception", "program_limit_exceeded", "statement_too_complex", "not_null_violation")
+QUARANTINED_WHERE = dict(zip(POISON, _CONDITIONS, strict=True))
 # How long an event filed under its arrival counts as a retry of an equal one. Without any time of its own a second
 # one may well be meant, so only as long as senders retry (the OpenTelemetry Collector: 5 minutes); with one, longer.
 _UNDATED_WINDOW = timedelta(minutes=15)
@@ -29,17 +35,17 @@ _DATED_WINDOW = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What became of a group: rows stored, rows that were there already, rows set aside as quarantine."""
+    """What became of a group: rows stored, rows that were there already, rows set aside in quarantine by reason."""
 
     stored: int = 0
     duplicates: int = 0
-    quarantined: int = 0
+    quarantined_by: Mapping[str, int] = field(default_factory=dict)
 
     def __add__(self, other: Written) -> Written:
         return Written(
             self.stored + other.stored,
             self.duplicates + other.duplicates,
-            self.quarantined + other.quarantined,
+            dict(Counter(self.quarantined_by) + Counter(other.quarantined_by)),
         )
 
 
@@ -94,29 +100,52 @@ class Writer:
             connection.execute(query("staging_table"))
         with connection.transaction():
             fresh = self._claim(connection, events)
-            stored = 0
-            for name, frame in fresh.by_class():
-                if optimistic:
+            if optimistic:
+                for name, frame in fresh.by_class():
                     copy(connection, sql.Identifier("audit", f"events_{name}"), frame)
-                    stored += len(frame)
-                else:
-                    stored += self._merge(connection, name, frame)
+                counted = rollups.count(fresh)
+            else:
+                counted = [each for name, frame in fresh.by_class() for each in self._merge(connection, name, frame)]
+            stored = sum(each.events for each in counted)
             if stored:
-                connection.execute(query("notify"), (json.dumps(fresh.span()),))
+                self._count(connection, counted, fresh)
         return Written(stored, duplicates=len(events) - stored)
 
-    def _merge(self, connection: Connection, name: str, frame: pl.DataFrame) -> int:
-        """The way that tolerates what is there already: through a temporary table, in one order for all writers."""
+    def _merge(self, connection: Connection, name: str, frame: pl.DataFrame) -> list[Counted]:
+        """The way that tolerates what is there already: through a temporary table, in one order for all writers.
+
+        Gives the counts of what was stored.
+        """
         staging = sql.Identifier("pg_temp", "staging")
         connection.execute(sql.SQL("TRUNCATE {}").format(staging))
         copy(connection, staging, frame)
         columns = sql.SQL(", ").join(map(sql.Identifier, frame.columns))
         merged = connection.execute(
-            sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {} ORDER BY id ON CONFLICT DO NOTHING").format(
-                sql.Identifier("audit", f"events_{name}"), columns, columns, staging
+            sql.SQL(query("merge")).format(
+                table=sql.Identifier("audit", f"events_{name}"), columns=columns, staging=staging
             )
         )
-        return merged.rowcount
+        if not merged.rowcount:
+            return []
+        # The writer may not read events, not even by RETURNING: it is told of those that it has just stored.
+        place = {"class": name, "ids": frame["id"].to_list(), "times": frame["occurred_at"].to_list()}
+        return [
+            Counted(slot, (name, *kind), events)
+            for slot, *kind, events in connection.execute(query("just_stored"), place)
+        ]
+
+    def _count(self, connection: Connection, counted: list[Counted], events: Events) -> None:
+        """Adds to the rollups and tells whoever follows; last in the transaction, so that no other waits for long."""
+        kinds = self._catalogue.kind_ids(each.kind for each in counted)
+        connection.execute(
+            query("count_events"),
+            {
+                "slots": [each.slot for each in counted],
+                "kinds": [kinds[each.kind] for each in counted],
+                "counts": [each.events for each in counted],
+                "span": json.dumps(events.span()),
+            },
+        )
 
     def _claim(self, connection: Connection, events: Events) -> Events:
         """Leaves out the events filed under arrival that are retries of ones stored before."""
@@ -144,11 +173,12 @@ class Writer:
         log.error("a record was set aside in audit.quarantine: %s", reason)
         try:
             self._session.connection().execute(
-                query("quarantine"), (events.received_at, events.source_id(0), reason, events.raw(0))
+                query("quarantine"), (events.received_at, events.source_id(0), reason, events.as_json(0))
             )
         except psycopg.Error as broken:
             raise self._session.failed(broken) from broken
-        return Written(quarantined=1)
+        condition = next(name for kind, name in QUARANTINED_WHERE.items() if isinstance(failure, kind))
+        return Written(quarantined_by={condition: 1})
 
 
 def copy(connection: Connection, table: sql.Identifier, frame: pl.DataFrame) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 import click
 
-from collector.config import SECRETS, Config, load_config
+from collector.explain.commands import COMMANDS as EXPLAIN_COMMANDS
+from collector.invocation import configuration as _config
+from collector.invocation import environment as _environment
+from collector.query.commands import COMMANDS
+from collector.retention.commands import COMMANDS as RETENTION_COMMANDS
 from exporter.errors import AuditgrafError, ConfigError
 
 
@@ -40,35 +41,18 @@ def main(context: click.Context, config_file: Path | None) -> None:
     context.obj = config_file
 
 
-def _config(context: click.Context) -> Config:
-    config = load_config(_environment(context))
-    logging.basicConfig(
-        level=config.log_level.upper(),
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-        force=True,
-    )
-    return config
-
-
-def _environment(context: click.Context) -> Mapping[str, str]:
-    """The variables, with the file that --config names, and the database of an `up` that runs in this folder."""
-    from collector.home import running
-
-    given: Path | None = context.find_root().obj
-    environment = dict(os.environ) if given is None else {**os.environ, "AUDITGRAF_CONFIG": str(given)}
-    if context.info_name != "up" and not any(environment.get(variable) for variable in SECRETS):
-        environment |= running()
-    return environment
+for _command in (*COMMANDS, *EXPLAIN_COMMANDS, *RETENTION_COMMANDS):
+    main.add_command(_command)
 
 
 @main.command()
+@click.option("--trace", metavar="SERVICE", help="Explain records of this service in the log, a few a second.")
 @click.pass_context
-def serve(context: click.Context) -> None:
+def serve(context: click.Context, trace: str | None) -> None:
     """Run the collector until it is told to stop."""
     from collector.server import serve as run
 
-    asyncio.run(run(_config(context)))
+    asyncio.run(run(_config(context), trace=trace))
 
 
 @main.command()
@@ -169,20 +153,23 @@ def show_config(context: click.Context, secrets: bool) -> None:
 
 
 @main.command()
+@click.argument("expression", nargs=-1)
 @click.option("--service", "services", multiple=True, metavar="GLOB", help="Only these services (repeatable).")
 @click.option("--action", "actions", multiple=True, metavar="GLOB", help="Only these actions (repeatable).")
 @click.option("--actor", "actors", multiple=True, metavar="GLOB", help="Only these actors (repeatable).")
 @click.option("--outcome", "outcomes", multiple=True, type=click.Choice(["success", "failure", "unknown"]))
 @click.option("--class", "classes", multiple=True, help="Only these retention classes (repeatable).")
 @click.option("--logs", is_flag=True, help="Plain log records (class log) too.")
-@click.option("--min-severity", default="0", show_default=True, help="A number of OpenTelemetry's, or e.g. WARN.")
+@click.option("--level", "--min-severity", "min_severity", default="0", help="At least e.g. warn, or a number.")
 @click.option("--grep", metavar="TEXT", help="Only events that have this text somewhere.")
-@click.option("--last", type=int, default=10, show_default=True, help="Begin with the newest so many.")
+@click.option("--since", metavar="TIME", help="Begin with all events since then: 2h, yesterday, ...")
+@click.option("--last", type=int, help="Begin with the newest so many (default: 10, or as --since says).")
 @click.option("--count", type=int, help="End after so many events.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @click.pass_context
 def tail(
     context: click.Context,
+    expression: tuple[str, ...],
     services: tuple[str, ...],
     actions: tuple[str, ...],
     actors: tuple[str, ...],
@@ -191,14 +178,19 @@ def tail(
     logs: bool,
     min_severity: str,
     grep: str | None,
-    last: int,
+    since: str | None,
+    last: int | None,
     count: int | None,
     as_json: bool,
 ) -> None:
-    """Show events as they are committed."""
+    """Show events as they are committed, those that EXPRESSION holds for (see auditgraf query)."""
     from rich.console import Console
 
+    from collector.query.commands import conditions, moment
     from collector.tail import TailFilter, follow, parse_severity
+
+    if since and last is not None:
+        raise click.UsageError("--since and --last both say where to begin; give one of them")
 
     chosen = TailFilter(
         services=services,
@@ -209,9 +201,12 @@ def tail(
         logs=logs,
         min_severity=parse_severity(min_severity),
         grep=grep,
+        match=conditions(expression),
     )
     url = _config(context).reader_url()
-    follow(url, chosen, last=last, count=count, as_json=as_json, console=Console())
+    last = 10 if last is None else last
+    start = moment("--since", since)
+    follow(url, chosen, last=last, count=count, as_json=as_json, console=Console(), since=start)
 
 
 @main.command()

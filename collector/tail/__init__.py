@@ -1,6 +1,7 @@
 """`auditgraf tail`: events on the terminal as they are committed."""
 
-from collector.tail.filter import TailFilter, parse_severity
+from collector.severity import parse_severity
+from collector.tail.filter import TailFilter
 from collector.tail.follow import follow
 
 __all__ = ["TailFilter", "follow", "parse_severity"]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from psycopg import sql
+
+from collector.severity import HIGHEST_SEVERITY
 from exporter.errors import ConfigError
-from exporter.mapping.patterns import check_glob, glob_regex
+from exporter.store.conditions import EventMatch, where
+from exporter.store.patterns import postgres_glob
 
 OUTCOMES = ("success", "failure", "unknown")
-# First number of each range of four: https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber
-_SEVERITIES = {"trace": 1, "debug": 5, "info": 9, "warn": 13, "warning": 13, "error": 17, "fatal": 21}
-_HIGHEST_SEVERITY = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class TailFilter:
 
     `services`, `actions` and `actors` are globs, upper and lower case alike; an actor is its id, name, email address or
     whom it acts on behalf of. `classes` are retention classes; without them all but `log`, with `logs` all of them.
-    `grep`: any of an event's texts contains it, upper and lower case alike.
+    `grep`: any of an event's texts contains it, upper and lower case alike. `match`: conditions of an expression.
     """
 
     services: tuple[str, ...] = ()
@@ -31,6 +32,7 @@ class TailFilter:
     logs: bool = False
     min_severity: int = 0  # OpenTelemetry severity number
     grep: str | None = None
+    match: EventMatch | None = None
 
     def __post_init__(self) -> None:
         for option, globs in (("service", self.services), ("action", self.actions), ("actor", self.actors)):
@@ -39,8 +41,8 @@ class TailFilter:
         for outcome in self.outcomes:
             if outcome not in OUTCOMES:
                 raise ConfigError(f"--outcome: {outcome!r} is no outcome; use one of {', '.join(OUTCOMES)}")
-        if not 0 <= self.min_severity <= _HIGHEST_SEVERITY:
-            raise ConfigError(f"--min-severity: {self.min_severity} is not among 0 to {_HIGHEST_SEVERITY}")
+        if not 0 <= self.min_severity <= HIGHEST_SEVERITY:
+            raise ConfigError(f"--min-severity: {self.min_severity} is not among 0 to {HIGHEST_SEVERITY}")
         for option, texts in (("class", self.classes), ("grep", (self.grep or "",))):
             if any("\0" in text for text in texts):
                 raise ConfigError(f"--{option}: PostgreSQL has no text with a NUL character; leave it out")
@@ -56,27 +58,20 @@ class TailFilter:
             "actions": _patterns(self.actions),
             "actors": _patterns(self.actors),
             "grep": self.grep or None,
+            **self.condition()[1],
         }
 
-
-def parse_severity(text: str) -> int:
-    """A severity number (0 to 24) or name (`warn`, `error`, ...) as the number. Raises ConfigError."""
-    number = int(text) if text.isascii() and text.isdigit() else _SEVERITIES.get(text.lower(), -1)
-    if not 0 <= number <= _HIGHEST_SEVERITY:
-        known = ", ".join(_SEVERITIES)
-        raise ConfigError(f"--min-severity: {text!r} is none; use 0 to {_HIGHEST_SEVERITY} or one of {known}")
-    return number
+    def condition(self) -> tuple[sql.Composed, dict[str, object]]:
+        """The condition of `match`, and its parameters, which `parameters` has too."""
+        return where(self.match) if self.match else (sql.SQL("{}").format(sql.SQL("TRUE")), {})
 
 
 def _check_glob(option: str, glob: str) -> None:
     try:
-        check_glob(glob)
+        postgres_glob(glob)
     except ValueError as failure:
         raise ConfigError(f"--{option}: {failure}") from None
-    if "\0" in glob:
-        raise ConfigError(f"--{option}: PostgreSQL has no text with a NUL character; leave it out")
 
 
 def _patterns(globs: Sequence[str]) -> list[str] | None:
-    # PostgreSQL has no (?s:...), and needs none: its `.` matches line breaks too.
-    return ["^(?:" + glob_regex(glob).removeprefix("^(?s:") for glob in globs] or None
+    return [postgres_glob(glob) for glob in globs] or None

@@ -5,23 +5,21 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import psycopg
 from psycopg import errors, sql
 from psycopg.rows import dict_row
-from psycopg.types.string import TextLoader
 from rich.console import Console
 
 from collector.printable import printable
+from collector.reading import Connection, connect, explained, first_line
 from collector.tail.filter import TailFilter
 from collector.tail.line import Event
 from collector.tail.output import Output
-from exporter.errors import AuditgrafError, ConfigError, StoreUnavailableError
+from exporter.errors import ConfigError, StoreUnavailableError
 from exporter.store.queries import query
 
 # Rows held in memory at a time, and about as many as a screen is scrolled by at once.
@@ -37,8 +35,6 @@ _LATE = timedelta(days=1)
 _RETRY_S = (0.5, 1.0, 2.0, 5.0)
 _FIRST_ID = UUID(int=0)
 
-Connection = psycopg.Connection[tuple[Any, ...]]
-
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
@@ -51,8 +47,17 @@ class Stretch:
     from_id: UUID = _FIRST_ID
 
 
-def follow(url: str, filter: TailFilter, *, last: int, count: int | None, as_json: bool, console: Console) -> None:
-    """Prints the newest `last` matching events, oldest first, then new ones as they are committed.
+def follow(
+    url: str,
+    filter: TailFilter,
+    *,
+    last: int,
+    count: int | None,
+    as_json: bool,
+    console: Console,
+    since: datetime | None = None,
+) -> None:
+    """Prints the newest `last` matching events, or all `since` then, oldest first, then new ones as they are committed.
 
     Ends after `count` events altogether, at Ctrl-C, and when nobody reads the output any more. `url` is the reader's.
     Lost connections are made again, with a line on standard error. Raises StoreUnavailableError where the first one
@@ -62,7 +67,7 @@ def follow(url: str, filter: TailFilter, *, last: int, count: int | None, as_jso
         raise ConfigError(f"--last {last}, --count {count}: neither can be below 0")
     output = Output(console, as_json=as_json, count=count)
     try:
-        _Follower(url, filter, output).run(last)
+        _Follower(url, filter, output).run(last, since)
     except KeyboardInterrupt:
         return
     except BrokenPipeError:
@@ -75,18 +80,20 @@ class _Follower:
         self._filter = filter
         self._output = output
 
-    def run(self, last: int) -> None:
+    def run(self, last: int, since: datetime | None) -> None:
         connection, lost = self._connect(), False
         started: datetime | None = None
         while not self._output.full:
             try:
-                with _explained(), connection:
+                with explained(), connection:
                     if started is None:
                         self._check_classes(connection)
                         started = _moment(connection)
-                    if last:
+                    if since:
+                        self._print(connection, Stretch(since, "infinity", "-infinity"), "the events since then")
+                    elif last:
                         self._print_newest(connection, last)
-                        last = 0
+                    last, since = 0, None
                     if lost:
                         self._print(connection, self._missed(started), "what was received meanwhile")
                     self._print_new(connection)
@@ -107,7 +114,7 @@ class _Follower:
         for reach in _REACHES:
             parameters = {**self._filter.parameters(), "reach": reach, "last": wanted}
             try:
-                begin = connection.execute(_statement("oldest_of_newest"), parameters).fetchone() or begin
+                begin = connection.execute(self._statement("oldest_of_newest"), parameters).fetchone() or begin
             except errors.QueryCanceled:
                 _tell(f"not all of the newest {wanted} events were found in time; a narrower filter or --last 0 helps")
                 break
@@ -133,11 +140,15 @@ class _Follower:
             if stretch.groups is not None:
                 parameters["groups"] = list(stretch.groups)
             with connection.cursor(row_factory=dict_row) as cursor:
-                page = cursor.execute(_statement("page"), parameters).fetchall()
+                page = cursor.execute(self._statement("page"), parameters).fetchall()
             yield page
             if len(page) < _PAGE:
                 return
             stretch = replace(stretch, from_at=page[-1]["occurred_at"], from_id=page[-1]["id"])
+
+    def _statement(self, name: str) -> sql.Composed:
+        matching = sql.SQL(query("matching", __package__)).format(match=self._filter.condition()[0])
+        return sql.SQL(query(name, __package__)).format(matching=matching)
 
     def _missed(self, started: datetime) -> Stretch:
         horizon = self._output.horizon(started, _OVERLAP_S)
@@ -151,22 +162,8 @@ class _Follower:
 
     def _connect(self) -> Connection:
         """A session that listens. Raises StoreUnavailableError."""
+        connection = connect(self._url, "auditgraf tail", query("session", __package__))
         try:
-            connection = psycopg.connect(
-                self._url,
-                autocommit=True,
-                connect_timeout=5,
-                application_name="auditgraf tail",
-                prepare_threshold=None,  # a plan made for all parameters would read every class and partition
-                keepalives_idle=30,
-                keepalives_interval=10,
-                keepalives_count=3,
-            )
-        except psycopg.Error as failure:
-            raise StoreUnavailableError(f"PostgreSQL can't be reached: {str(failure).strip()}") from failure
-        try:
-            connection.adapters.register_loader("jsonb", TextLoader)
-            connection.execute(query("session", __package__))
             connection.execute(query("listen", __package__))
         except psycopg.Error as failure:
             connection.close()
@@ -174,7 +171,7 @@ class _Follower:
         return connection
 
     def _connect_again(self, failure: psycopg.Error) -> Connection:
-        _tell(f"the connection to PostgreSQL is lost, trying again: {_first_line(failure)}")
+        _tell(f"the connection to PostgreSQL is lost, trying again: {first_line(failure)}")
         attempt = 0
         while True:
             self._output.wait(None, _RETRY_S[min(attempt, len(_RETRY_S) - 1)])
@@ -216,30 +213,6 @@ def _moment(connection: Connection) -> datetime:
     assert row is not None
     moment: datetime = row[0]
     return moment
-
-
-def _statement(name: str) -> sql.Composed:
-    return sql.SQL(query(name, __package__)).format(matching=sql.SQL(query("matching", __package__)))
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Says what to do about errors that trying again does not mend."""
-    try:
-        yield
-    except psycopg.OperationalError:
-        raise
-    except (errors.UndefinedTable, errors.InvalidSchemaName, errors.InsufficientPrivilege) as failure:
-        raise AuditgrafError(
-            f"audit.events can't be read: {_first_line(failure)}; run auditgraf migrate, and let "
-            "AUDITGRAF_READER_DATABASE_URL log in as auditgraf_reader"
-        ) from failure
-    except psycopg.Error as failure:
-        raise AuditgrafError(f"PostgreSQL refuses the query: {failure}; try another filter") from failure
-
-
-def _first_line(failure: Exception) -> str:
-    return (str(failure).strip() or type(failure).__name__).splitlines()[0]
 
 
 def _tell(message: str) -> None:

@@ -14,12 +14,12 @@ from collector.printable import printable, printable_json
 
 Event = Mapping[str, Any]
 
-_MARKS = {"success": "✓", "failure": "✗", "unknown": "·"}
-_ASCII_MARKS = {"success": "+", "failure": "x", "unknown": "-"}
-_COLOURS = {"success": "green", "failure": "red"}
-_JSON_COLUMNS = ("changes", "attributes")
+MARKS = {"success": "✓", "failure": "✗", "unknown": "·"}
+ASCII_MARKS = {"success": "+", "failure": "x", "unknown": "-"}
+OUTCOME_COLOURS = {"success": "green", "failure": "red"}
+JSON_COLUMNS = frozenset({"changes", "attributes", "resource", "scope"})
 # OpenTelemetry's ERROR and FATAL.
-_SEVERE = 17
+SEVERE = 17
 # Cells that a field takes of a terminal's line at most, and the part of the line, so that a long one leaves room.
 _WIDEST = {"service": (20, 9), "action": (28, 5), "actor": (32, 5), "target": (40, 4), "place": (48, 3)}
 # These stand below each other, as wide as the widest seen so far, where the terminal has room for it.
@@ -31,7 +31,7 @@ class LineRenderer:
     """Renders events for people. Remembers how wide columns have become, so that they line up."""
 
     def __init__(self, *, ascii_only: bool = False) -> None:
-        self._marks = _ASCII_MARKS if ascii_only else _MARKS
+        self._marks = ASCII_MARKS if ascii_only else MARKS
         self._widths = dict.fromkeys(_ALIGNED, 0)
 
     def line(self, event: Event, *, width: int | None, today: datetime) -> Text:
@@ -41,10 +41,10 @@ class LineRenderer:
         on events of `today`. Times are in the time zone of `today`.
         """
         outcome = str(event["outcome"])
-        colour = _COLOURS.get(outcome, "dim")
+        colour = OUTCOME_COLOURS.get(outcome, "dim")
         # No cell is made of more than a few characters: what can't be seen need not be looked at.
-        fields = _fields(event, longest=None if width is None else 8 * width)
-        line = Text(style="bold" if event["severity"] >= _SEVERE else "", no_wrap=True, end="")
+        fields = texts_of(event, longest=None if width is None else 8 * width)
+        line = Text(style="bold" if event["severity"] >= SEVERE else "", no_wrap=True, end="")
         line.append(_time(event["occurred_at"], today, full=width is None), "dim")
         line.append(f" {self._marks.get(outcome, '?')} ", colour)
         for name, whole in fields.items():
@@ -72,11 +72,12 @@ class LineRenderer:
 
 def json_line(event: Event) -> str:
     """The event as one line of JSON: keys as the columns of audit.events, times in ISO 8601."""
-    values = {name: value for name, value in event.items() if name not in _JSON_COLUMNS}
-    # As PostgreSQL renders them: numbers of any length stay what they are.
-    nested = {name: None if event[name] is None else orjson.Fragment(event[name]) for name in _JSON_COLUMNS}
-    flags = values.pop("flags")
-    return printable_json(orjson.dumps({**values, **nested, "flags": flags}).decode())
+    # jsonb as PostgreSQL renders it: numbers of any length stay what they are.
+    values = {
+        name: orjson.Fragment(value) if name in JSON_COLUMNS and value is not None else value
+        for name, value in event.items()
+    }
+    return printable_json(orjson.dumps(values).decode())
 
 
 def _time(moment: datetime, today: datetime, *, full: bool) -> str:
@@ -86,7 +87,8 @@ def _time(moment: datetime, today: datetime, *, full: bool) -> str:
     return local.strftime("%H:%M:%S" if local.date() == today.date() else "%Y-%m-%d %H:%M:%S")
 
 
-def _fields(event: Event, *, longest: int | None) -> dict[str, str]:
+def texts_of(event: Event, *, longest: int | None) -> dict[str, str]:
+    """What a line says about the event, safe to print, each text made of at most `longest` characters."""
     actor = event["actor_name"] or event["actor_email"] or event["actor_id"] or ""
     behalf = event["on_behalf_of"]
     target = _joined(event["target_type"], event["target_name"] or event["target_id"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import os
 import select
 from collections import deque
 from collections.abc import Iterable
@@ -13,6 +11,7 @@ from uuid import UUID
 from rich.console import Console
 
 from collector.tail.line import Event, LineRenderer, json_line
+from collector.terminal import discard, file_of, write
 
 # About 15 MB. Enough for whatever can come twice: the start's events, a group stored in parts, what a lost
 # connection interrupted.
@@ -49,7 +48,7 @@ class Output:
             fresh = fresh[: self._left]
             self._left -= len(fresh)
         if fresh:
-            self._write(self._as_lines(fresh))
+            write(self._console, self._as_lines(fresh))
 
     def horizon(self, since: datetime, overlap: float) -> datetime:
         """From which received_at on events may be missing, if none received before `since` is wanted.
@@ -69,7 +68,7 @@ class Output:
         poll = select.poll()
         if descriptor is not None:
             poll.register(descriptor, select.POLLIN)
-        output = self._descriptor()
+        output = file_of(self._console)
         if output is not None:
             poll.register(output, 0)  # errors and hang-ups only
         for ready, what in poll.poll(timeout * 1000):
@@ -78,11 +77,7 @@ class Output:
 
     def discard(self) -> None:
         """After a BrokenPipeError: lets the interpreter flush what is left without a word."""
-        output = self._descriptor()
-        if output is not None:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, output)
-            os.close(nowhere)
+        discard(self._console)
 
     def _is_new(self, event: Event) -> bool:
         if event["id"] in self._ids:
@@ -106,16 +101,3 @@ class Output:
                 line = self._renderer.line(event, width=width, today=today)
                 self._console.print(line, soft_wrap=True, highlight=False, end="\n")
         return captured.get()
-
-    def _write(self, text: str) -> None:
-        # Not through the console: it ends the process with 1 when the pipe is closed.
-        file = self._console.file
-        encoding = getattr(file, "encoding", None) or "utf-8"
-        file.write(text.encode(encoding, "backslashreplace").decode(encoding))
-        file.flush()
-
-    def _descriptor(self) -> int | None:
-        try:
-            return self._console.file.fileno()
-        except (AttributeError, io.UnsupportedOperation):
-            return None

@@ -1,4 +1,5 @@
--- Every statement that `auditgraf tail` sends. {matching} stands for the filter of that name.
+-- Every statement that `auditgraf tail` sends. {matching} stands for the filter of that name,
+-- {match} for an expression's condition (exporter/store/conditions.py).
 
 -- name: session
 -- Whoever logs in, with whatever settings: nothing is written, no statement runs away, times come in UTC.
@@ -33,6 +34,7 @@ AND (%(grep)s::text IS NULL
                                client_address, country, city, as_org, target_type, target_id, target_name, service,
                                session_id, trace_id, user_agent, changes, attributes)),
                lower(%(grep)s::text)) > 0)
+AND {match}
 
 -- name: oldest_of_newest
 -- Where the newest `last` matching events begin, looking back no further than `reach`, and how many there are.

@@ -9,7 +9,7 @@ import orjson
 import polars as pl
 
 from exporter.enrich import changes
-from exporter.enrich.addresses import Addresses
+from exporter.enrich.addresses import UNKNOWN, Addresses
 from exporter.enrich.geoip import GeoIp
 from exporter.identity import join
 from exporter.mapping.column import Column
@@ -106,6 +106,10 @@ class Finisher:
         addresses = pl.Series([*parsed, None], dtype=pl.String)
         found["client_ip"] = addresses.gather(code)
         invalid = found["client_ip"].is_null() & given.values.is_not_null()
+        unknown = found["client_ip"].is_in(list(UNKNOWN)).fill_null(False)
+        if unknown.any():
+            mapped.give_back(given.picked[unknown.to_numpy()])
+            found["client_ip"] = found["client_ip"].set(unknown, None)
         if invalid.any():
             flags["bad_ip"] = invalid.to_numpy()
             found["client_address"] = given.values.set(~invalid, None)

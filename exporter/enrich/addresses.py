@@ -8,6 +8,8 @@ import socket
 from collections.abc import Sequence
 
 _WITH_PORT = re.compile(r"^(?:\[([^\]]+)\](?::\d+)?|(\d+\.\d+\.\d+\.\d+):\d+)$")
+# What systems write where they know no address: no client has one of these.
+UNKNOWN = frozenset({"255.255.255.255", "0.0.0.0", "::"})  # noqa: S104 (nothing is bound to it)
 _KEPT = 200_000
 # The longest address, its zone, brackets and port, with room to spare: longer text is none, nor worth remembering.
 _LONGEST = 128

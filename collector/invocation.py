@@ -30,6 +30,7 @@ def environment(context: click.Context) -> Mapping[str, str]:
     """The variables, with the file that --config names, and the database of an `up` that runs in this folder."""
     given: Path | None = context.find_root().obj
     variables = dict(os.environ) if given is None else {**os.environ, "AUDITGRAF_CONFIG": str(given)}
-    if context.info_name != "up" and not any(variables.get(variable) for variable in SECRETS):
+    connections = [variable for variable, (section, _) in SECRETS.items() if section == "database"]
+    if context.info_name != "up" and not any(variables.get(variable) for variable in connections):
         variables |= running()
     return variables

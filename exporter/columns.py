@@ -16,6 +16,7 @@ from exporter.mapping.column import Column
 from exporter.mapping.columns import CHOICES
 from exporter.mapping.compile import Mapped
 from exporter.otlp.decode import Records
+from exporter.redaction import Redactor
 from exporter.times import Times
 
 # PostgreSQL refuses index entries over 2704 bytes; these are indexed, together with a time.
@@ -41,10 +42,10 @@ _INVALID_ID = {"trace_id": 16, "span_id": 8}
 class Finisher:
     """Turns what the mapping says into columns. For one thread: it remembers addresses."""
 
-    def __init__(self, geo: GeoIp | None, secret: changes.Secret = changes.never) -> None:
-        """`secret`: the fields whose values no document of changes may show."""
+    def __init__(self, geo: GeoIp | None, redactor: Redactor | None = None) -> None:
+        """`redactor` sees to documents of changes, which are read from the records as they came."""
         self._geo = geo
-        self._secret = secret
+        self._redactor = redactor
         self._addresses = Addresses()
 
     def columns(self, records: Records, mapped: Mapped, when: Times) -> list[pl.Series]:
@@ -66,7 +67,7 @@ class Finisher:
         if "country" in mapped.columns:
             found["country"] = _country(mapped.columns["country"], mapped, flags)
         self._locate(found, mapped, flags)
-        found["changes"] = _changes(mapped, flags, self._secret)
+        found["changes"] = _changes(mapped, flags, self._redactor)
         found |= _ids(records, mapped)
         severity = records.columns["severity_number"]
         if ((severity < 0) | (severity > _SEVERITY_MAX)).any():
@@ -198,11 +199,12 @@ def _country(column: Column, mapped: Mapped, flags: dict[str, np.ndarray]) -> pl
     return code
 
 
-def _changes(mapped: Mapped, flags: dict[str, np.ndarray], secret: changes.Secret) -> pl.Series:
+def _changes(mapped: Mapped, flags: dict[str, np.ndarray], redactor: Redactor | None) -> pl.Series:
     column = mapped.columns["changes"]
     rows = np.flatnonzero(column.values.is_not_null().to_numpy())
     if not len(rows):
         return column.values
+    secret = redactor.is_secret if redactor else changes.never
     read = [changes.read(text, secret=secret) for text in column.values.gather(rows)]
     count = len(column.values)
     bad, with_nul, partly = np.zeros(count, bool), np.zeros(count, bool), np.zeros(count, bool)
@@ -215,7 +217,8 @@ def _changes(mapped: Mapped, flags: dict[str, np.ndarray], secret: changes.Secre
     if with_nul.any():
         _flag(flags, "nul_replaced", with_nul)
     texts = [change.json if change is not None and change.document else None for change in read]
-    return column.values.clone().scatter(rows, texts)
+    stored = column.values.clone().scatter(rows, texts)
+    return redactor.documents(stored) if redactor else stored
 
 
 def _ids(records: Records, mapped: Mapped) -> dict[str, pl.Series]:

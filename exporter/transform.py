@@ -61,7 +61,7 @@ class Transform:
         self._classes = tuple(classes)
         self._redactor = redactor
         self._secret = redactor.is_secret if redactor else never
-        self._finisher = Finisher(geo, self._secret)
+        self._finisher = Finisher(geo, redactor)
         self._unmatched = unmatched
         window = window or Window()
         past = [classes[name] if window.past is None else window.past for name in self._classes]

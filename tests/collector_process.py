@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,8 +41,16 @@ def free_ports(count: int) -> list[int]:
 class CollectorProcess:
     """`auditgraf serve` against a database; started again after its end, it listens where it did before."""
 
-    def __init__(self, url: str, environ: Mapping[str, str] | None = None) -> None:
-        """`url`: the owner's. `environ`: further AUDITGRAF_* variables."""
+    def __init__(
+        self,
+        url: str,
+        environ: Mapping[str, str] | None = None,
+        *,
+        log: Path | None = None,
+        arguments: Sequence[str] = (),
+    ) -> None:
+        """`url`: the owner's. `environ`: further AUDITGRAF_* variables. `log`: where what it logs goes, else nowhere."""
+        self._log, self._arguments = log, arguments
         self.grpc_port, self.http_port, self.metrics_port = free_ports(3)
         self._environ = {name: value for name, value in os.environ.items() if not name.startswith("AUDITGRAF_")}
         self._environ |= {
@@ -66,9 +74,9 @@ class CollectorProcess:
 
     def launch(self) -> None:
         """Starts the process and waits for nothing."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "collector", "serve"], cwd=ROOT, env=self._environ, stderr=subprocess.DEVNULL
-        )
+        command = [sys.executable, "-m", "collector", "serve", *self._arguments]
+        with (self._log or Path(os.devnull)).open("ab") as log:
+            self._process = subprocess.Popen(command, cwd=ROOT, env=self._environ, stderr=log)
 
     def start(self) -> float:
         """Starts the process; the seconds until it was ready."""
@@ -133,9 +141,9 @@ def _lower(headers: Any) -> dict[str, str]:
 
 
 @contextmanager
-def collector(url: str, environ: Mapping[str, str] | None = None) -> Iterator[CollectorProcess]:
+def collector(url: str, environ: Mapping[str, str] | None = None, **options: Any) -> Iterator[CollectorProcess]:
     """A collector that is ready; killed at the end if it was not stopped."""
-    process = CollectorProcess(url, environ)
+    process = CollectorProcess(url, environ, **options)
     try:
         process.start()
         yield process

@@ -72,8 +72,9 @@ class Store:
     def events(self, payloads: Sequence[bytes], *, arrival_ns: int | None = None) -> Events:
         """The requests as one group that arrived at `arrival_ns` (now)."""
         records = decode(payloads)
-        columns = [self.transform.mapper.source_columns(source) for source in records.sources]
-        source_ids = self.catalogue.source_ids(records.sources, columns)
+        sources = [self.transform.source(source) for source in records.sources]
+        columns = [self.transform.mapper.source_columns(source) for source in sources]
+        source_ids = self.catalogue.source_ids(sources, columns)
         return self.transform(records, source_ids, arrival_ns or time.time_ns()).events
 
     def write(self, *payloads: bytes, arrival_ns: int | None = None) -> Written:

@@ -54,12 +54,15 @@ def to_protobuf(body: bytes) -> bytes:
     return request.SerializeToString()
 
 
+_HOLDS_TEXTS = ("no object", "no array", "no base64")
+
+
 class _MisfitError(Exception):
     """A JSON value that its field can't hold; the path grows on the way out."""
 
     def __init__(self, value: object, expected: str) -> None:
         super().__init__()
-        self.reason = f"{_shown(value)} is {expected}"
+        self.reason = f"{_shown(value, expected)} is {expected}"
         self.path: list[str] = []
 
     def __str__(self) -> str:
@@ -71,12 +74,15 @@ class _MisfitError(Exception):
         return f"{path}: {self.reason}"
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, expected: str) -> str:
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list):
         return "an array"
     if isinstance(value, str):
+        # Whoever sent it may log what this says, and a text in the wrong place can be a secret.
+        if expected in _HOLDS_TEXTS:
+            return f"a text of {len(value)} characters"
         return repr(value if len(value) <= 40 else value[:40] + "…")
     if value is None or isinstance(value, bool):
         return orjson.dumps(value).decode()

@@ -62,13 +62,15 @@ class Actions:
         return f"p-{self._digest('email', address.lower())[:8].hex()}@pseudonym.invalid"
 
     def address(self, text: str, *, truncate: bool) -> str | None:
-        """A network address truncated (/24, /48) or, by the key, somewhere in fd00::/8; None where it is none."""
+        """A network address truncated (/24, /48) or, by the key, somewhere in fd00::/8; None where it is nobody's."""
         try:
             address = ipaddress.ip_address(text)
         except ValueError:
             return None
         if isinstance(address, ipaddress.IPv6Address):
             address = address.ipv4_mapped or address
+        if address.is_unspecified:
+            return None
         if truncate:
             host_bits = 8 if address.version == 4 else 80
             return str(type(address)(int(address) >> host_bits << host_bits))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _GROUPS = re.compile("[0-9]+")
+_SHORTEST, _LONGEST = 12, 19
 # Issuer prefixes and the lengths that each of them gives out.
 _ISSUERS = re.compile(
     r"""
@@ -23,7 +24,7 @@ _ISSUERS = re.compile(
 
 def is_card(digits: str) -> bool:
     """Whether digits are a card's number."""
-    return bool(_ISSUERS.fullmatch(digits)) and len(set(digits)) > 1 and _luhn(digits)
+    return len(digits) >= _SHORTEST and bool(_ISSUERS.fullmatch(digits)) and _luhn(digits)
 
 
 def card_spans(text: str) -> list[tuple[int, int]]:
@@ -31,23 +32,22 @@ def card_spans(text: str) -> list[tuple[int, int]]:
 
     A number may have a date or a check code beside it that reads like one more group.
     """
-    groups = list(_GROUPS.finditer(text))
+    groups = [found.span() for found in _GROUPS.finditer(text)]
     spans: list[tuple[int, int]] = []
     first = 0
     while first < len(groups):
-        last = next(
-            (
-                last
-                for last in range(len(groups), first, -1)
-                if is_card("".join(group[0] for group in groups[first:last]))
-            ),
-            None,
-        )
-        if last is None:
-            first += 1
-            continue
-        spans.append((groups[first].start(), groups[last - 1].end()))
-        first = last
+        start = groups[first][0]
+        digits, found = "", None
+        for place in range(first, len(groups)):
+            digits += text[slice(*groups[place])]
+            if len(digits) > _LONGEST:
+                break
+            if is_card(digits):
+                found = place
+        if found is not None:
+            spans.append((start, groups[found][1]))
+            first = found
+        first += 1
     return spans
 
 

@@ -17,6 +17,7 @@ HARMLESS = _names("harmless")
 
 # Members beside a name, as in {"name": "DB_PASSWORD", "value": ...}, and which of them hold what is named.
 NAMING = frozenset(_FILE["naming"])
+LONGEST_NAMING = max(map(len, NAMING))
 VALUES = frozenset(_FILE["values"])
 
 # Kubernetes: {"kind": "Secret", "data": {...}}; the values are only base64.

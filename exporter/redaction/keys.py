@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 
 from exporter.redaction import defaults
 from exporter.redaction.names import LONGEST_PATH, Pattern, Stem, segments, squashed
@@ -78,13 +79,11 @@ class Keys:
         if len(given) < len(stems):
             return "[A-Za-z0-9_]"
         least = [stem for stem in given if not any(other.covers(stem) for other in given if other != stem)]
-        return "|".join(
-            (
-                _alternatives(stem for stem in least if stem.inner) + "[A-Za-z0-9_-]*",
-                _alternatives(stem for stem in least if stem.open and not stem.inner) + "[A-Za-z0-9_-]*",
-                _alternatives(stem for stem in least if not stem.open) + "[0-9_-]{0,3}",
-            )
-        )
+        parts = []
+        for inner, opened in product((True, False), repeat=2):
+            alternatives = _alternatives(stem for stem in least if (stem.inner, stem.open) == (inner, opened))
+            parts.append(alternatives + ("[A-Za-z0-9_-]*" if opened else "[0-9_-]{0,3}"))
+        return "|".join(parts)
 
     @property
     def suspicious(self) -> str:

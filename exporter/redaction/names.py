@@ -13,11 +13,11 @@ import polars as pl
 
 from exporter.mapping.patterns import check_glob, glob_regex
 
-_SEPARATORS = re.compile(r"[./:\[\]#~ ]+")
+_SEPARATORS = re.compile(r"[./:\[\]#~]+")
 _WORD_STARTS = re.compile(
     r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])"
 )
-_JOINTS = re.compile(r"[-_]+")
+_JOINTS = re.compile(r"[-_\s]+")
 _WILD = re.compile(r"[*?\[]")
 # What is looked at of a path, from its end: senders choose names, also of a megabyte.
 LONGEST_PATH = 1024
@@ -47,7 +47,10 @@ class Stem:
 
     def covers(self, other: Stem) -> bool:
         """Whether this is found wherever the other one is."""
-        return self != other and self.inner and "_".join(self.words) in "_".join(other.words)
+        if self == other or not self.inner:
+            return False
+        mine, others = "_".join(self.words), "_".join(other.words)
+        return mine in others if self.open else others.endswith(mine) and not other.open
 
     @property
     def regex(self) -> str:
@@ -99,7 +102,7 @@ def _split(glob: str) -> list[str]:
         if index % 2:
             parts[-1] += piece
             continue
-        first, *others = re.split(r"[./:#~ ]+", piece)
+        first, *others = re.split(r"[./:#~]+", piece)
         parts[-1] += first
         parts += others
     return parts
@@ -121,4 +124,4 @@ def _stem(part: str) -> Stem | None:
     longest = max(range(0, len(runs), 2), key=lambda index: len(runs[index].strip("_")))
     words = tuple(word for word in runs[longest].split("_") if word)
     inner = longest > 0 and not runs[longest].startswith("_")
-    return Stem(words, inner, open=inner or longest < len(runs) - 1) if words else None
+    return Stem(words, inner, open=longest < len(runs) - 1) if words else None

@@ -20,6 +20,10 @@ from exporter.redaction.texts import Item, Outcome, Texts, storable
 _REMEMBERED = 1024
 
 
+# Columns with texts of the sender's, and the JSON form beside them.
+_FIELDS = {"body": "body_json", "event_name": None, "severity_text": None}
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What was redacted. `where`: `body`, `attributes.db.password`; `reason`: `key *password`, `value jwt`."""
@@ -77,6 +81,16 @@ class Redactor:
         [outcome] = self._texts.redact([item])
         return text if outcome is None else outcome.text
 
+    def documents(self, texts: pl.Series) -> pl.Series:
+        """JSON documents (String, null for none) without what is secret in them; JSON they stay."""
+        if not self._enabled:
+            return texts
+        chosen = self._texts.worth(texts)
+        items = [Item(text, "", document=True) for text in texts.gather(chosen).to_list()]
+        outcomes = zip(chosen.tolist(), self._texts.redact(items), strict=True)
+        changed = {index: outcome.text for index, outcome in outcomes if outcome is not None}
+        return texts.clone().scatter(list(changed), list(changed.values())) if changed else texts
+
     def is_secret(self, key: str) -> bool:
         """Whether what this name (dotted, in a document) holds is secret because of it."""
         return self._enabled and self._keys.verdict(key) is not None
@@ -97,8 +111,8 @@ class Redactor:
         return replace(attributes, text=text, json=json)
 
     def _fields(self, columns: pl.DataFrame, findings: list[Finding]) -> pl.DataFrame:
-        for name, json in (("body", "body_json"), ("event_name", None), ("severity_text", None)):
-            texts = columns[name]
+        for name in self._texts.worth_in(columns.select(*_FIELDS)):
+            texts, json = columns[name], _FIELDS[name]
             encoded = columns[json] if json else None
             chosen = self._texts.worth(texts)
             changes = self._changes(texts, encoded, chosen, [name] * len(chosen))

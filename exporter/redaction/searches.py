@@ -10,19 +10,40 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import polars as pl
 
 from exporter.redaction.actions import Actions
-from exporter.redaction.detectors import DETECTORS, FORMS, SECRET_NAMES, Detector, Form, Judge, whole
+from exporter.redaction.detectors import (
+    DETECTORS,
+    FORMS,
+    LEADS,
+    OTHER_LEADS,
+    SECRET_NAMES,
+    Detector,
+    Form,
+    Judge,
+    whole,
+)
 from exporter.redaction.keys import Keys, Names, Verdict, as_verdict
 from exporter.redaction.names import segments
 from exporter.redaction.options import Redaction
 
 _MARKED = r"${before}" + "\0${key}\0${between}\0${secret}\0${after}"
-# Path, key and secret to replacement and reason; None where it is no secret.
-Replace = Callable[[str, str, str], tuple[str, str] | None]
+_ANYTHING = re.compile("")
+# Path and what was found to replacement and reason; None where it is no secret.
+Replace = Callable[[str, "Marked"], tuple[str, str] | None]
 Found = Counter[tuple[str, str]]  # (path, reason), how often
+
+
+class Marked(NamedTuple):
+    """What a pattern found: the groups of its name, and all that stands in front."""
+
+    front: str
+    key: str
+    between: str
+    secret: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +51,13 @@ class Search:
     """A detector, all forms together, or a rule, ready to be run over texts."""
 
     pattern: str
-    literals: tuple[str, ...]
+    lead: re.Pattern[str]  # in every text that has one
     on: Callable[[str], bool]  # whether it is run on the value of this path
     replace: Replace
 
     def run(self, texts: list[str], paths: Sequence[str], found: Sequence[Found]) -> None:
         """Replaces what is secret in the texts, and adds to what was found in each."""
-        hits = [
-            place
-            for place, text in enumerate(texts)
-            if self.on(paths[place]) and (not self.literals or _has_any(text.lower(), self.literals))
-        ]
+        hits = [place for place, text in enumerate(texts) if self.lead.search(text) and self.on(paths[place])]
         if not hits:
             return
         marked = pl.Series([texts[hit] for hit in hits]).str.replace_all(self.pattern, _MARKED)
@@ -51,7 +68,7 @@ class Search:
     def _unmarked(self, marked: str, path: str, found: Found) -> str:
         pieces = marked.split("\0")
         for at in range(0, len(pieces) - 4, 4):
-            replaced = self.replace(path, pieces[at + 1], pieces[at + 3])
+            replaced = self.replace(path, Marked(*pieces[at : at + 4]))
             if replaced is not None and replaced[0] != pieces[at + 3]:
                 pieces[at + 3] = replaced[0]
                 found[path, replaced[1]] += 1
@@ -62,34 +79,37 @@ def searches(options: Redaction, actions: Actions, keys: Keys) -> Iterator[Searc
     """The rules, then what the options leave of the detectors."""
     for rule in options.rules:
         if rule.value is not None:
-            pattern = rule.value if "(?P<secret>" in rule.value else f"(?P<secret>{rule.value})"
             on = _below(Names(rule.key)) if rule.key else _everywhere
-            yield Search(pattern, (), on, _by_verdict(as_verdict(rule, options), whole, actions))
+            yield Search(
+                f"(?P<secret>{rule.value})", _ANYTHING, on, _by_verdict(as_verdict(rule, options), whole, actions)
+            )
     forms = [form for form in FORMS if options.values.get(form.name, True)]
     if forms:
         pattern = f"(?P<before>^|[^A-Za-z0-9_])(?P<secret>{'|'.join(form.pattern for form in forms)})"
-        yield Search(pattern, (), _everywhere, _by_form(forms, options, actions))
+        yield Search(pattern, re.compile(f"{LEADS}|{OTHER_LEADS}"), _everywhere, _by_form(forms, options, actions))
     for detector in DETECTORS:
         if options.values.get(detector.name, True):
             pattern = detector.pattern.replace(SECRET_NAMES, keys.names)
             verdict = _verdict(detector, options)
             replace = _by_name(keys, actions) if detector.by_key else _by_verdict(verdict, detector.judge, actions)
-            yield Search(pattern, detector.literals, _on(detector.spares), replace)
+            yield Search(pattern, re.compile(detector.lead, re.IGNORECASE), _on(detector.spares), replace)
 
 
 def _by_name(keys: Keys, actions: Actions) -> Replace:
-    def replaced(path: str, key: str, secret: str) -> tuple[str, str] | None:
-        verdict = keys.verdict(f"{path}.{key}")
-        if verdict is None:
+    def replaced(path: str, marked: Marked) -> tuple[str, str] | None:
+        verdict = keys.verdict(f"{path}.{marked.key}")
+        # The kind of a resource is no name of a value: arn:aws:secretsmanager:eu-west-1:1:secret:mail
+        if verdict is None or (marked.between == ":" and marked.front.endswith(":")):
             return None
-        opening, inner, closing = _unwrapped(secret)
+        opening, inner, closing = _unwrapped(marked.secret)
         return f"{opening}{actions.apply(verdict, inner)}{closing}", verdict.reason
 
     return replaced
 
 
 def _by_verdict(verdict: Verdict, judge: Judge, actions: Actions) -> Replace:
-    def replaced(_path: str, _key: str, secret: str) -> tuple[str, str]:
+    def replaced(_path: str, marked: Marked) -> tuple[str, str]:
+        secret = marked.secret
         pieces, at = [], 0
         for start, end in judge(secret):
             pieces += [secret[at:start], actions.apply(verdict, secret[start:end])]
@@ -105,10 +125,10 @@ def _by_form(forms: Sequence[Form], options: Redaction, actions: Actions) -> Rep
         for form in forms
     ]
 
-    def replaced(path: str, key: str, secret: str) -> tuple[str, str] | None:
+    def replaced(path: str, marked: Marked) -> tuple[str, str] | None:
         for pattern, on, replace in known:
-            if pattern.fullmatch(secret):
-                return replace(path, key, secret) if on(path) else None
+            if pattern.fullmatch(marked.secret):
+                return replace(path, marked) if on(path) else None
         return None
 
     return replaced
@@ -116,10 +136,6 @@ def _by_form(forms: Sequence[Form], options: Redaction, actions: Actions) -> Rep
 
 def _verdict(each: Form | Detector, options: Redaction) -> Verdict:
     return Verdict(f"value {each.reason}", options.action, options.keep)
-
-
-def _has_any(text: str, literals: tuple[str, ...]) -> bool:
-    return any(literal in text for literal in literals)
 
 
 _QUOTED = re.compile(r"""(\\*["'])(.*?)(\\*["']?)""", re.DOTALL)

@@ -18,13 +18,12 @@ from exporter.redaction.keys import Keys, Verdict
 from exporter.redaction.names import segments
 from exporter.redaction.options import Redaction
 from exporter.redaction.searches import Found, searches
+from exporter.redaction.skim import skim
 
 _CARD_DIGITS = 13  # the shortest number that may be a card's
 # Documents within strings of documents: CloudTrail has one, kubectl's annotations another.
 _DEEPEST = 4
 _KUBERNETES = r'"kind\\*"[ \t\r\n]*:[ \t\r\n]*\\*"Secret\\*"'
-# The shortest texts that any detector may find something in: pin=12.
-SHORTEST = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +59,23 @@ class Texts:
 
     def worth(self, texts: pl.Series) -> np.ndarray:
         """The indices (int64) of texts that may have something to redact in them."""
-        chosen = np.flatnonzero((texts.str.len_bytes() >= SHORTEST).fill_null(False).to_numpy())
-        chosen = chosen[_having(texts.gather(chosen), QUICK)]
+        chosen = _having(texts, QUICK)
         if len(chosen):
             few = texts.gather(chosen)
             chosen = chosen[np.union1d(*(_having(few, mark) for mark in self._closer))]
         for mark in self._own:
             chosen = np.union1d(chosen, _having(texts, mark))
         return chosen
+
+    def worth_in(self, columns: pl.DataFrame) -> list[str]:
+        """The columns of texts that are worth a closer look, asked in one call."""
+        marks = (QUICK, *self._own)
+        asked = [
+            pl.any_horizontal(pl.col(name).str.contains(mark).any() for mark in marks).alias(name)
+            for name in columns.columns
+        ]
+        found = columns.select(asked).row(0, named=True)
+        return [name for name, worth in found.items() if worth]
 
     def redact(self, items: Sequence[Item], depth: int = 0) -> list[Outcome | None]:
         """What became of each; None where nothing was secret."""
@@ -76,7 +84,10 @@ class Texts:
             return outcomes
         plain: list[int] = []
         documents: list[tuple[int, Document]] = []
+        skimmed = self._skimmed(items, depth)
         for index, item in enumerate(items):
+            if index in skimmed:
+                continue
             document = None
             if item.document:
                 document = parse(item.text, item.path)
@@ -93,6 +104,18 @@ class Texts:
         self._redact_documents(items, documents, outcomes, depth)
         self._redact_plain(items, plain, outcomes)
         return outcomes
+
+    def _skimmed(self, items: Sequence[Item], depth: int) -> set[int]:
+        """The documents that have nothing secret in them."""
+        texts: dict[int, str] = {}
+        for index, item in enumerate(items):
+            if item.document or (depth < _DEEPEST and looks_like_document(item.text)):
+                text = skim(item.text, item.path, self._keys)
+                if text is not None:
+                    texts[index] = storable(text)
+        indices = np.array(list(texts), np.int64)
+        worth = self.worth(pl.Series(list(texts.values()), dtype=pl.String))
+        return set(texts) - set(indices[worth].tolist())
 
     def _hidden(self, item: Item, verdict: Verdict) -> Outcome | None:
         text = item.text if verdict.counted and item.number else self._actions.apply(verdict, item.text)
@@ -152,7 +175,9 @@ class Texts:
 
 def _having(texts: pl.Series, pattern: str) -> np.ndarray:
     """The indices (int64) of texts that match."""
-    return np.flatnonzero(texts.str.contains(pattern).fill_null(False).to_numpy())
+    # In one call: for short columns, calls cost more than the search.
+    found = texts.to_frame("text").select(pl.col("text").str.contains(pattern).arg_true())
+    return found.to_series().to_numpy()
 
 
 def storable(text: str) -> str:

@@ -73,15 +73,15 @@ def test_what_is_no_request_is_refused(body: bytes, message: str) -> None:
         ({"severityNumber": 1 << 31}, f".severityNumber: {1 << 31} is no 32-bit integer"),
         ({"severityText": 1}, ".severityText: 1 is no string"),
         ({"traceId": 5}, ".traceId: 5 is no string"),
-        ({"body": "text"}, ".body: 'text' is no object"),
+        ({"body": "text"}, ".body: a text of 4 characters is no object"),
         ({"body": {"boolValue": "true"}}, ".body.boolValue: 'true' is neither true nor false"),
         ({"body": {"boolValue": 0}}, ".body.boolValue: 0 is neither true nor false"),
         ({"body": {"doubleValue": "nan"}}, ".body.doubleValue: 'nan' is no double"),
         ({"body": {"doubleValue": "1e999"}}, ".body.doubleValue: '1e999' is no double"),
         ({"body": {"doubleValue": "0x1"}}, ".body.doubleValue: '0x1' is no double"),
-        ({"body": {"bytesValue": "a*b="}}, ".body.bytesValue: 'a*b=' is no base64"),
-        ({"body": {"bytesValue": "AAAAA"}}, ".body.bytesValue: 'AAAAA' is no base64"),
-        ({"body": {"bytesValue": "é"}}, ".body.bytesValue: 'é' is no base64"),
+        ({"body": {"bytesValue": "a*b="}}, ".body.bytesValue: a text of 4 characters is no base64"),
+        ({"body": {"bytesValue": "AAAAA"}}, ".body.bytesValue: a text of 5 characters is no base64"),
+        ({"body": {"bytesValue": "é"}}, ".body.bytesValue: a text of 1 characters is no base64"),
         ({"body": {"arrayValue": []}}, ".body.arrayValue: an array is no object"),
         ({"body": {"arrayValue": {"values": [{}, None]}}}, ".body.arrayValue.values[1]: null is no object"),
         (
@@ -93,7 +93,7 @@ def test_what_is_no_request_is_refused(body: bytes, message: str) -> None:
             ".attributes[1].value.intValue: 'x' is no 64-bit integer",
         ),
         ({"attributes": [{"key": 1, "value": {"stringValue": "a"}}]}, ".attributes[0].key: 1 is no string"),
-        ({"attributes": [{"key": "a", "value": "b"}]}, ".attributes[0].value: 'b' is no object"),
+        ({"attributes": [{"key": "a", "value": "b"}]}, ".attributes[0].value: a text of 1 characters is no object"),
     ],
 )
 def test_a_wrong_value_is_refused_by_its_path(record: Any, message: str) -> None:

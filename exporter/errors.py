@@ -36,3 +36,7 @@ class StoreUnavailableError(AuditgrafError):
 
 class MigrationError(AuditgrafError):
     """The schema can't be brought to this version."""
+
+
+class RetentionError(AuditgrafError):
+    """Events can't be retired, held, archived, restored or pseudonymised as asked for."""

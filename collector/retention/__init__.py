@@ -1,0 +1,40 @@
+"""Retention as the collector and the command line run it: policy and archive from the configuration, the schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from collector.config import Config
+from exporter.store.archive import ArchiveOptions, PartitionArchiver, Place
+from exporter.store.migrate import DAYS_AHEAD
+from exporter.store.retention import Policy, Report, Step, run
+
+
+def policy(config: Config) -> Policy:
+    """What the configuration wants. Without a file that names durations, those in the database stay in force."""
+    # A partition more than the furthest time that is accepted, which may be of the day after.
+    ahead = max(DAYS_AHEAD, config.accept.future.days + 2)
+    return Policy(config.classes if config.retention else None, ahead, config.rollups)
+
+
+def place(config: Config) -> Place | None:
+    """Where archives go; None where none are made. Raises RetentionError."""
+    archive = config.archive
+    if archive.to is None:
+        return None
+    return Place(ArchiveOptions(archive.to, archive.format, archive.endpoint, archive.region))
+
+
+def run_once(
+    config: Config, *, clock_is_right: bool = False, report: Callable[[Step], None] = lambda step: None
+) -> Report:
+    """One run, as exporter.store.retention.run describes. Raises ConfigError where the owner's URL is not set."""
+    where = place(config)
+    return run(
+        config.owner_url(),
+        config.writer_url(),
+        policy(config),
+        archiver=None if where is None else PartitionArchiver(where),
+        clock_is_right=clock_is_right,
+        report=report,
+    )

@@ -1,0 +1,103 @@
+"""Retention beside a collector that serves: at the start, then every hour, in a process of its own.
+
+A process, so that an archive takes neither the interpreter from the threads that write nor, when the collector stops,
+any time: it is killed, and the next run goes on. Of many collectors one at a time does the work; the others find the
+lock taken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from multiprocessing.process import BaseProcess
+from typing import NoReturn
+
+from collector.config import Config
+from exporter.errors import AuditgrafError
+
+log = logging.getLogger(__name__)
+# Starting Python anew, and being refused by PostgreSQL, should not become what the machine does all day.
+_NICER = 10
+
+
+class Schedule:
+    """Runs retention until it is stopped. `start` and `stop` run in the event loop that serves."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._task: asyncio.Task[None] | None = None
+        self._process: BaseProcess | None = None
+
+    def start(self) -> None:
+        """Begins, unless the configuration leaves it to something else, or there is no owner's URL: that is told."""
+        every = self._config.retention_job.every
+        if every is None:
+            return
+        if self._config.database.url is None:
+            log.info(
+                "retention does not run here: it needs the owner's URL, AUDITGRAF_DATABASE_URL; "
+                "let `auditgraf retention run` run hourly where that is known, as the compose file does"
+            )
+            return
+        self._task = asyncio.create_task(self._repeat(every.total_seconds()))
+
+    async def stop(self) -> None:
+        """Ends a run that is under way, at whatever step."""
+        if self._task is None:
+            return
+        self._task.cancel()
+        if self._process is not None and self._process.is_alive():
+            self._process.kill()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+
+    async def _repeat(self, seconds: float) -> None:
+        while True:
+            # Not forked: threads are running here, and gRPC among them.
+            self._process = multiprocessing.get_context("spawn").Process(
+                target=run_in_child, args=(self._config,), name="retention", daemon=True
+            )
+            self._process.start()
+            await asyncio.to_thread(self._process.join)
+            await asyncio.sleep(seconds)
+
+
+def run_in_child(config: Config) -> None:
+    """One run in a process of its own; what fails is told in the log, and recorded in the database."""
+    # Ctrl-C reaches every process of the terminal; the collector says when this one ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(_NICER)
+    logging.basicConfig(
+        level=config.log_level.upper(),
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
+    )
+    run_and_tell(config)
+
+
+def repeat(config: Config, seconds: float) -> NoReturn:
+    """One run after the other, until the process is ended."""
+    while True:
+        run_and_tell(config)
+        time.sleep(seconds)
+
+
+def run_and_tell(config: Config) -> None:
+    """One run; what it did, and what failed, is told in the log."""
+    from collector.retention import run_once  # noqa: PLC0415 the collector itself has no need of all that
+
+    try:
+        report = run_once(config)
+    except AuditgrafError as failure:
+        log.warning("retention failed, and is tried again later: %s", failure)
+        return
+    for step in report.steps:
+        if step.action != "failed":
+            what = " ".join(filter(None, (step.partition or step.retention_class, step.action)))
+            log.info("retention: %s%s", what, f" ({step.detail})" if step.detail else "")

@@ -1,0 +1,92 @@
+-- What archiving and restoring ask, always as auditgraf_owner.
+
+-- name: columns
+-- The columns of an event and what each is.
+SELECT attname, format_type(atttypid, NULL) FROM pg_attribute
+WHERE attrelid = 'audit.event_template'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum;
+
+-- name: copy_out
+-- A partition in the order of its key, as one snapshot.
+COPY (SELECT {columns} FROM {table} ORDER BY id, occurred_at) TO STDOUT (FORMAT csv);
+
+-- name: sources
+-- Where these events came from, as JSON that has no numbers of this database in it.
+SELECT id, jsonb_build_object(
+    'id', id, 'digest', encode(digest, 'hex'), 'service', service, 'environment', environment, 'tenant', tenant,
+    'resource', resource, 'resource_schema_url', resource_schema_url,
+    'scope', scope, 'scope_schema_url', scope_schema_url, 'first_seen', first_seen)::text
+FROM audit.sources WHERE id = ANY (%s::int[]) ORDER BY id;
+
+-- name: finished_archive
+-- The newest archive of a partition in a place.
+SELECT manifest, events, bytes FROM audit.archives
+WHERE relation = %(relation)s AND location = %(location)s AND finished_at IS NOT NULL ORDER BY id DESC LIMIT 1;
+
+-- name: unfinished_archives
+-- What interrupted runs began in a place.
+SELECT id, manifest FROM audit.archives WHERE location = %s AND finished_at IS NULL ORDER BY id;
+
+-- name: forget_archive
+DELETE FROM audit.archives WHERE id = %s;
+
+-- name: next_archive
+SELECT nextval(pg_get_serial_sequence('audit.archives', 'id'));
+
+-- name: begin_archive
+INSERT INTO audit.archives (id, relation, retention_class, partition, range_start, range_end, location, manifest, format)
+OVERRIDING SYSTEM VALUE
+VALUES (%(id)s, %(relation)s, %(retention_class)s, %(partition)s, %(start)s, %(end)s, %(location)s, %(manifest)s, %(format)s);
+
+-- name: end_archive
+UPDATE audit.archives SET finished_at = clock_timestamp(), events = %(events)s, bytes = %(bytes)s, sha256 = %(sha256)s
+WHERE id = %(id)s;
+
+-- name: incoming_tables
+-- Lines of an archive on their way in, and its sources' numbers there and here.
+CREATE TEMPORARY TABLE IF NOT EXISTS incoming (doc jsonb NOT NULL) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS incoming_sources (theirs int PRIMARY KEY, ours int NOT NULL) ON COMMIT DELETE ROWS;
+
+-- name: copy_in
+COPY pg_temp.incoming (doc) FROM STDIN (FORMAT csv);
+
+-- name: clear_incoming
+TRUNCATE pg_temp.incoming;
+
+-- name: restore_source
+-- A source as the archive has it; one that is here already keeps its number.
+WITH doc AS (SELECT %s::jsonb AS it), added AS (
+    INSERT INTO audit.sources (digest, service, environment, tenant, resource, resource_schema_url, scope, scope_schema_url,
+                               first_seen)
+    SELECT decode(it ->> 'digest', 'hex'), it ->> 'service', it ->> 'environment', it ->> 'tenant', it -> 'resource',
+           it ->> 'resource_schema_url', it -> 'scope', it ->> 'scope_schema_url', (it ->> 'first_seen')::timestamptz
+    FROM doc
+    ON CONFLICT (digest) DO NOTHING
+    RETURNING id
+)
+INSERT INTO pg_temp.incoming_sources (theirs, ours)
+SELECT (it ->> 'id')::int, coalesce((SELECT id FROM added),
+                                    (SELECT id FROM audit.sources WHERE digest = decode(it ->> 'digest', 'hex')))
+FROM doc;
+
+-- name: restore_lines
+-- What came in, within the time asked for, unless it is here: held, restored before, or in its partition still.
+INSERT INTO audit.restored_events ({columns}, retention_class, archive)
+SELECT {values}, %(retention_class)s, %(archive)s
+FROM pg_temp.incoming, jsonb_populate_record(NULL::audit.event_template, doc) AS event
+LEFT JOIN pg_temp.incoming_sources AS source ON source.theirs = event.source_id
+WHERE event.occurred_at >= %(since)s AND event.occurred_at < %(until)s
+  AND NOT EXISTS (
+    SELECT FROM audit.events AS here
+    WHERE here.id = event.id AND here.occurred_at = event.occurred_at AND here.retention_class = %(retention_class)s
+  )
+ON CONFLICT DO NOTHING;
+
+-- name: unload
+DELETE FROM audit.restored_events WHERE occurred_at >= %(since)s AND occurred_at < %(until)s;
+
+-- name: unload_all
+-- At once, whatever is in it; DELETE would leave the space behind.
+TRUNCATE audit.restored_events;
+
+-- name: restored_count
+SELECT count(*) FROM audit.restored_events;

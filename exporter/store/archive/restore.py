@@ -1,0 +1,149 @@
+"""Events of archives brought back into a table that audit.events shows, and taken out of it again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+import polars as pl
+from psycopg import sql
+
+from exporter.errors import RetentionError
+from exporter.store.archive import files
+from exporter.store.archive.content import columns
+from exporter.store.archive.files import Content
+from exporter.store.archive.manifest import Manifest, manifests
+from exporter.store.archive.place import Place
+from exporter.store.queries import query
+from exporter.store.retention import journal
+from exporter.store.retention.owner import alone, as_owner
+from exporter.store.session import Connection
+
+_PACKAGE = __package__
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A half-open range of time, in UTC."""
+
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """An archive of which events were restored; `events` does not count those that were here already."""
+
+    name: str
+    events: int
+
+
+def parse_period(text: str) -> Period:
+    """'2026-01-01..2026-01-31' (whole days, both included) or moments, 'FROM..TO' (TO excluded); without a zone: UTC.
+
+    Raises RetentionError that says what to write.
+    """
+    parts = text.split("..")
+    if len(parts) != 2:
+        raise RetentionError(f"{text!r} is no range of time; write FROM..TO, e.g. 2026-01-01..2026-01-31")
+    since, until = _moment(parts[0], last=False), _moment(parts[1], last=True)
+    if since >= until:
+        raise RetentionError(f"{text!r} ends before it begins; write the earlier time first")
+    return Period(since, until)
+
+
+def restore(url: str, place: Place, period: Period, *, by: str) -> Iterator[Loaded]:
+    """Brings back what archives have of a range of time, an archive a transaction; yields each as it is there.
+
+    `url`: the owner's. What is there already (held, in its partition, restored before) is not brought back twice.
+    Raises RetentionError for an archive that is not what was written: nothing of that one is restored.
+    """
+    with as_owner(url) as connection, alone(connection) as mine:
+        if not mine:
+            raise RetentionError("a run of retention is under way; try again when it has ended")
+        known = {column.name for column in columns(connection)}
+        total = 0
+        for name, manifest in manifests(place, period.since, period.until):
+            loaded = Loaded(name, _load(connection, place, name, manifest, period, known))
+            total += loaded.events
+            yield loaded
+        journal.note(
+            connection,
+            "archive.restored",
+            f"{total} events restored from {place.location}",
+            actor=by,
+            target=("archive", place.location),
+            attributes={"archive.from": period.since.isoformat(), "archive.to": period.until.isoformat()},
+        )
+
+
+def unload(url: str, period: Period | None, *, by: str) -> int:
+    """Removes restored events, of a range of time or all (None); how many. The archives stay as they are."""
+    with as_owner(url) as connection, connection.transaction():
+        if period is None:
+            row = connection.execute(query("restored_count", _PACKAGE)).fetchone()
+            removed = int(row[0]) if row else 0
+            connection.execute(query("unload_all", _PACKAGE))
+        else:
+            values = {"since": period.since, "until": period.until}
+            removed = connection.execute(query("unload", _PACKAGE), values).rowcount
+        connection.execute(query("read_summaries_again", "exporter.store.retention"))
+        message = f"{removed} restored events removed"
+        journal.note(connection, "archive.unloaded", message, actor=by, target=("archive", "restored_events"))
+        return removed
+
+
+def _load(connection: Connection, place: Place, name: str, manifest: Manifest, period: Period, known: set[str]) -> int:
+    of, content, restored = manifest.event_columns(), Content(), 0
+    shared = [column.name for column in of if column.name in known]
+    inserting = sql.SQL(query("restore_lines", _PACKAGE)).format(
+        columns=sql.SQL(", ").join(map(sql.Identifier, shared)),
+        values=sql.SQL(", ").join(map(_value, shared)),
+    )
+    values = {"retention_class": manifest.retention_class, "archive": name}
+    values |= {"since": period.since.isoformat(), "until": period.until.isoformat()}
+    connection.execute(query("incoming_tables", _PACKAGE))
+    with connection.transaction():
+        connection.execute(query("read_in_full", "exporter.store.retention"), (manifest.range_start,))
+        for some in files.read(place, manifest.sources.name, of):
+            for line in some:
+                connection.execute(query("restore_source", _PACKAGE), (line,))
+        for file in manifest.files:
+            place.check(file.stored)
+            for some in files.read(place, file.name, of):
+                content.add(some)
+                _copy_in(connection, some)
+                restored += connection.execute(inserting, values).rowcount
+                connection.execute(query("clear_incoming", _PACKAGE))
+        if (content.events, content.sha256) != (manifest.events, manifest.sha256):
+            raise RetentionError(
+                f"archive {place.location}: {name}: its events are not those that were written (SHA-256 "
+                f"{content.sha256} instead of {manifest.sha256}); nothing of it is restored"
+            )
+    return restored
+
+
+def _value(name: str) -> sql.Composed:
+    column = sql.Identifier("event", name)
+    if name == "source_id":
+        return sql.SQL("coalesce(source.ours, {})").format(column)
+    return sql.SQL("{}").format(column)
+
+
+def _copy_in(connection: Connection, some: pl.Series) -> None:
+    with connection.cursor() as cursor, cursor.copy(query("copy_in", _PACKAGE)) as channel:
+        channel.write(some.to_frame().write_csv(include_header=False, quote_style="always"))
+
+
+def _moment(text: str, *, last: bool) -> datetime:
+    text = text.strip()
+    try:
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
+            moment = datetime.combine(date.fromisoformat(text), time(), UTC)
+            return moment + timedelta(days=1) if last else moment
+        moment = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        raise RetentionError(f"{text!r} is no time; write e.g. 2026-01-31 or 2026-01-31T12:00:00Z") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,76 @@
+-- What an order to forget a person asks and changes, always as auditgraf_owner. The work itself: audit.forget_in.
+
+-- name: key
+SELECT key FROM audit.forget_key;
+
+-- name: earlier_orders
+-- Orders about the same person, the newest first.
+SELECT id, at, finished_at, pseudonym, names, events FROM audit.forget_orders WHERE identity_hash = %s ORDER BY id DESC;
+
+-- name: own_addresses
+-- Email addresses that only this actor uses: they mean the person elsewhere too.
+SELECT lower(actor_email) FROM audit.events
+WHERE lower(actor_email) IN (
+    SELECT lower(actor_email) FROM audit.events WHERE actor_id = %(actor)s AND actor_email LIKE '%%@%%'
+)
+GROUP BY 1
+HAVING bool_and(actor_id IS NULL OR lower(actor_id) IN (lower(%(actor)s), lower(actor_email)));
+
+-- name: seen_names
+-- What else this actor is called; whether that means nobody else, a person has to know.
+SELECT DISTINCT name FROM audit.events, unnest(ARRAY[actor_name, actor_email]) AS name
+WHERE actor_id = %(actor)s AND name IS NOT NULL AND NOT lower(name) = ANY (%(names)s::text[]) ORDER BY name LIMIT 20;
+
+-- name: add_order
+INSERT INTO audit.forget_orders (requested_by, order_text, pseudonym, identity_hash, names)
+VALUES (%(by)s, %(text)s, %(pseudonym)s, %(hash)s, %(names)s) RETURNING id;
+
+-- name: done_tables
+SELECT partition FROM audit.forget_progress WHERE order_id = %s;
+
+-- name: forget_in
+SELECT audit.forget_in(format('audit.%%I', %(table)s::text)::regclass, %(order)s, %(names)s::text[], %(pseudonym)s, %(count_only)s);
+
+-- name: done
+WITH done AS (
+    INSERT INTO audit.forget_progress (order_id, partition, events) VALUES (%(order)s, %(table)s, %(events)s)
+)
+UPDATE audit.forget_orders SET events = events + %(events)s WHERE id = %(order)s;
+
+-- name: forget_summaries
+SELECT audit.forget_summaries(%s, ARRAY[(%s::timestamptz AT TIME ZONE 'UTC')::date]);
+
+-- name: forget_in_records
+-- What retention itself noted about the person.
+WITH released AS (
+    UPDATE audit.holds SET
+        created_by = audit.pseudonymised(created_by, %(names)s::text[], audit.name_pattern(%(names)s), %(pseudonym)s),
+        reason = audit.pseudonymised(reason, %(names)s, audit.name_pattern(%(names)s), %(pseudonym)s),
+        released_by = audit.pseudonymised(released_by, %(names)s, audit.name_pattern(%(names)s), %(pseudonym)s),
+        release_reason = audit.pseudonymised(release_reason, %(names)s, audit.name_pattern(%(names)s), %(pseudonym)s),
+        filter = audit.pseudonymised(filter, %(names)s, audit.name_pattern(%(names)s), %(pseudonym)s),
+        conditions = audit.pseudonymised(conditions, %(names)s, audit.name_pattern(%(names)s), %(pseudonym)s)
+    WHERE released_at IS NOT NULL
+)
+UPDATE audit.journal SET
+    actor = audit.pseudonymised(actor, %(names)s, audit.name_pattern(%(names)s), %(pseudonym)s),
+    target_id = audit.pseudonymised(target_id, %(names)s, audit.name_pattern(%(names)s), %(pseudonym)s),
+    message = audit.pseudonymised(message, %(names)s, audit.name_pattern(%(names)s), %(pseudonym)s),
+    attributes = audit.pseudonymised(attributes, %(names)s, audit.name_pattern(%(names)s), %(pseudonym)s);
+
+-- name: holds_naming
+-- Holds in force whose words name the person: they have to go on finding what they hold.
+SELECT id FROM audit.holds
+WHERE released_at IS NULL
+  AND EXISTS (SELECT FROM unnest(%(names)s::text[]) AS name
+              WHERE strpos(lower(concat_ws(' ', filter, reason, created_by)), name) > 0)
+ORDER BY id;
+
+-- name: quarantined
+-- Records that PostgreSQL refused are bytes; those that name the person have to be looked at.
+SELECT count(*) FROM audit.quarantine
+WHERE EXISTS (SELECT FROM unnest(%s::text[]) AS name
+              WHERE length(name) >= 3 AND position(convert_to(name, 'UTF8') IN record) > 0);
+
+-- name: finish
+UPDATE audit.forget_orders SET finished_at = clock_timestamp(), names = NULL WHERE id = %s RETURNING events;

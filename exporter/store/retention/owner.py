@@ -1,0 +1,69 @@
+"""A session as auditgraf_owner, and the lock that lets one run do its work at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg import errors
+
+from exporter.errors import RetentionError, StoreUnavailableError
+from exporter.store.migrate import latest_version
+from exporter.store.queries import query
+from exporter.store.session import Connection, check_url
+
+_PACKAGE = __package__
+
+
+@contextmanager
+def as_owner(url: str) -> Iterator[Connection]:
+    """An autocommitting connection that acts as auditgraf_owner; `url` is the owner's.
+
+    Raises StoreUnavailableError where PostgreSQL can't be reached or goes away, RetentionError for whatever it
+    refuses, ConfigError for a URL that can't be read.
+    """
+    check_url(url)
+    try:
+        with psycopg.connect(url, autocommit=True, application_name="auditgraf retention") as connection:
+            connection.execute(query("settings", _PACKAGE))
+            _check_version(connection)
+            yield connection
+    except errors.InsufficientPrivilege as failure:
+        raise RetentionError(
+            f"the user of AUDITGRAF_DATABASE_URL can't act as auditgraf_owner: {failure.diag.message_primary}; "
+            "use the URL with which auditgraf migrate is run"
+        ) from failure
+    except (errors.LockNotAvailable, errors.QueryCanceled, errors.DeadlockDetected) as failure:
+        raise RetentionError(
+            f"somebody else's transaction is in the way: {failure.diag.message_primary}; try again, or look for it in "
+            "pg_stat_activity"
+        ) from failure
+    except psycopg.OperationalError as failure:
+        raise StoreUnavailableError(f"PostgreSQL can't be reached, or went away: {failure}") from failure
+    except psycopg.Error as failure:
+        raise RetentionError(f"PostgreSQL refused: {failure}") from failure
+
+
+def _check_version(connection: Connection) -> None:
+    try:
+        row = connection.execute(query("schema_version")).fetchone()
+    except (errors.UndefinedFunction, errors.InvalidSchemaName):
+        row = (0,)
+    if row is None or row[0] < latest_version():
+        version = row[0] if row else 0
+        raise RetentionError(f"the schema is at version {version} of {latest_version()}: run auditgraf migrate")
+
+
+@contextmanager
+def alone(connection: Connection) -> Iterator[bool]:
+    """Whether no other run, plan or order is under way in this database; meanwhile none can begin."""
+    row = connection.execute(query("try_lock", _PACKAGE)).fetchone()
+    if row is None or not row[0]:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        if not connection.closed:
+            connection.execute(query("unlock", _PACKAGE))

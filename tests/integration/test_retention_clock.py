@@ -1,0 +1,51 @@
+"""Clocks that jump: what is dropped for a wrong one is gone for good, so nothing is."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tests.integration.retained import execute, fill, retain, steps
+
+
+def jump(database: str, days: int) -> None:
+    """As if all that happened until now had happened so many days ago: the same as a clock that jumped ahead."""
+    past = timedelta(days=days)
+    execute(database, "UPDATE audit.migrations SET applied_at = applied_at - %s", past)
+    execute(database, "UPDATE audit.retention_runs SET started_at = started_at - %s", past)
+
+
+def test_nothing_is_dropped_when_the_clock_has_jumped(database: str) -> None:
+    expired = fill(database, "log", 30)
+    jump(database, 400)
+    report = retain(database)
+    assert steps(report, "dropped") == {}
+    assert "--clock-is-right" in str(steps(report, "kept")[expired].detail)
+    # It stays so: a run that did not believe the clock is no evidence for the next one.
+    assert list(steps(retain(database), "kept")) == [expired]
+
+
+def test_who_knows_that_the_clock_is_right_can_say_so_once(database: str) -> None:
+    expired = fill(database, "log", 30)
+    jump(database, 400)
+    retain(database)
+    assert list(steps(retain(database, clock_is_right=True), "dropped")) == [expired]
+    later = fill(database, "log", 20)
+    assert list(steps(retain(database), "dropped")) == [later]
+
+
+def test_events_that_arrived_meanwhile_prove_that_time_has_passed(database: str) -> None:
+    expired = fill(database, "log", 30)
+    jump(database, 6)
+    assert list(steps(retain(database), "kept")) == [expired]
+    for days in (6, 4, 2, 1):
+        fill(database, "default", days)
+    assert list(steps(retain(database), "dropped")) == [expired]
+
+
+def test_events_of_a_sender_that_fill_in_the_past_prove_nothing(database: str) -> None:
+    expired = fill(database, "log", 30)
+    jump(database, 6)
+    for days in range(6):
+        fill(database, "default", days)
+    execute(database, "UPDATE audit.events_default SET received_at = now()")
+    assert list(steps(retain(database), "kept")) == [expired]

@@ -10,9 +10,9 @@ RUN python3 -m venv /opt/build \
  && /opt/build/bin/pip install --require-hashes -r requirements/build.txt \
  && python3 -m venv --without-pip /opt/auditgraf \
  && /opt/build/bin/pip --python /opt/auditgraf/bin/python install --require-hashes -r requirements/run.txt
-# An eighth of the image for nothing: headers, tests, and Arrow's clients for services that nobody here calls.
+# A tenth of the image for nothing: headers, tests, and an Arrow client of a service that nobody here calls.
 RUN cd /opt/auditgraf/lib/python3*/site-packages \
- && rm -rf pyarrow/include pyarrow/tests pyarrow/*flight* pyarrow/*_s3* \
+ && rm -rf pyarrow/include pyarrow/tests pyarrow/*flight* \
  && find numpy polars -type d -name tests -prune -exec rm -rf {} + \
  && /opt/auditgraf/bin/python -m compileall -q --invalidation-mode unchecked-hash .
 

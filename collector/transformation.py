@@ -22,7 +22,9 @@ def transform_of(
 ) -> Transform:
     """What maps records to events, with further presets and rules files beside the configuration's.
 
-    `any_time`: times are believed however far from now they are. Raises ConfigError where rules, redaction or a geo file can't be used.
+    `any_time`: times are believed however far from now they are.
+
+    Raises ConfigError where rules, redaction or a geo file can't be used.
     """
     names = tuple(dict.fromkeys((*config.mapping.presets, *presets)))
     ruleset = load_all((*config.mapping.rules, *rules), tuple(config.classes), names)

@@ -49,7 +49,7 @@ class CollectorProcess:
         log: Path | None = None,
         arguments: Sequence[str] = (),
     ) -> None:
-        """`url`: the owner's. `environ`: further AUDITGRAF_* variables. `log`: where what it logs goes, else nowhere."""
+        """`url`: the owner's. `environ`: further AUDITGRAF_* variables. `log`: where it logs to, else nowhere."""
         self._log, self._arguments = log, arguments
         self.grpc_port, self.http_port, self.metrics_port = free_ports(3)
         self._environ = {name: value for name, value in os.environ.items() if not name.startswith("AUDITGRAF_")}

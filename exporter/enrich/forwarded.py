@@ -49,8 +49,9 @@ class TrustedProxies:
         """The address of whoever made the request; the peer's own text where that is the answer.
 
         `peer` is who connected, with or without a port. Each header is its text, its values joined by commas, or the
-        text of a JSON array of its values. X-Forwarded-For goes first, then Forwarded, then X-Real-IP: most proxies write
-        only the first, and hand on whatever else the client wrote. An entry that is no address (`unknown`, `_hidden`) ends the way back: the last good one is taken.
+        text of a JSON array of its values. X-Forwarded-For goes first, then Forwarded, then X-Real-IP, each if its last
+        element can be read: most proxies write only the first, and hand on whatever else the client wrote. An entry
+        that is no address (`unknown`, `_hidden`) ends the way back: the last good one is taken.
         """
         if peer is None or not self._trusts(_packed(peer)):
             return peer

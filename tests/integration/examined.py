@@ -24,6 +24,7 @@ def sound_environ(database: str, tmp_path: Path) -> dict[str, str]:
         "AUDITGRAF_DATABASE_URL": database,
         "AUDITGRAF_GRPC_LISTEN": f"127.0.0.1:{free_port()}",
         "AUDITGRAF_HTTP_LISTEN": f"127.0.0.1:{free_port()}",
+        "AUDITGRAF_METRICS_LISTEN": "off",
         "AUDITGRAF_GRAFANA_URL": f"http://127.0.0.1:{free_port()}",
     }
 

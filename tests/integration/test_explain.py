@@ -38,7 +38,7 @@ def test_plain_lines_are_explained_and_no_secret_is_shown() -> None:
     one, two = explained("--service", "doors", "-", text=f"{LINE}\nnothing to see\n")
     assert one["parsed_by"] == "json-body"
     assert one["event"]["action"] == "door.opened"
-    assert one["origins"]["actor_id"] == {"rule": "json.names", "source": "actor.id"}
+    assert one["origins"]["actor_id"] == {"rule": "json.actor", "source": "actor.id"}
     assert one["origins"]["client_ip"] == {"rule": "json.names", "source": "ip"}
     assert [found["where"] for found in one["redacted"]] == ["attributes.password"]
     assert "hunter2" not in json.dumps(one)

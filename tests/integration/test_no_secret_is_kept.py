@@ -16,9 +16,9 @@ from exporter.redaction import Redaction, Redactor
 from exporter.transform import Transform
 from tests.collector_process import collector
 from tests.integration.test_writer_faults import with_bad_address
-from tests.records import mapper
+from tests.records import CLASSES, mapper
 from tests.secret_samples import CONTEXTS, FOUND
-from tests.sending import CLASSES, Store, count
+from tests.sending import Store, count
 
 # By its name alone: nothing about these words says what they are.
 NAMED = ("correct-horse", "battery-staple")

@@ -75,6 +75,7 @@ def test_the_writer_may_insert_events_and_nothing_else(filled: str) -> None:
     assert privileges(filled, "auditgraf_writer") == {
         **{f"audit.events_{row['class']}": {"INSERT"} for row in fetch(filled, "SELECT class FROM audit.retention")},
         "audit.quarantine": {"INSERT"},
+        "audit.collector_samples": {"INSERT"},
         "audit.sources": {"SELECT", "INSERT"},
         "audit.arrivals": {"SELECT", "INSERT", "UPDATE"},
         "audit.retention_classes": {"SELECT"},

@@ -12,28 +12,26 @@ from typing import Any
 import pytest
 
 from dashboards import colours
-from dashboards.build import JSON_FOLDER, DashboardOptions, build
+from dashboards.build import JSON_FOLDER, DashboardOptions, build, importable
 from dashboards.queries import SQL_FOLDER, query
 
 Json = dict[str, Any]
 DEFAULTS = DashboardOptions()
 DASHBOARDS: list[Json] = [json.loads(content) for content in build().values()]
-PANELS = [(dashboard, panel) for dashboard in DASHBOARDS for panel in dashboard["panels"]]
-
-
-def name_of(item: object) -> str | None:
-    if isinstance(item, dict):
-        return str(item.get("uid") or item.get("title"))
-    return None
-
-
-each_dashboard = pytest.mark.parametrize("dashboard", DASHBOARDS, ids=name_of)
-each_panel = pytest.mark.parametrize(("dashboard", "panel"), PANELS, ids=name_of)
 
 
 def test_committed_json_is_what_the_code_builds() -> None:
     committed = {path.name: path.read_bytes() for path in JSON_FOLDER.glob("*.json")}
-    assert committed == build(), "run: python -m dashboards.build"
+    assert committed == importable(), "run: python -m dashboards.build"
+
+
+def test_committed_json_asks_for_the_data_source_and_is_the_rendered_one_beside_that() -> None:
+    for name, content in importable().items():
+        dashboard = json.loads(content)
+        (asked,) = dashboard.pop("__inputs")
+        assert (asked["type"], asked["pluginId"], asked["name"]) == ("datasource", "postgres", "DS_AUDIT")
+        rendered = build()[name].decode()
+        assert json.dumps(dashboard).replace("${DS_AUDIT}", "auditgraf") == json.dumps(json.loads(rendered))
 
 
 def test_the_same_options_give_the_same_bytes() -> None:
@@ -47,119 +45,11 @@ def test_uids_and_titles_are_unique() -> None:
         assert len(set(values)) == len(values)
 
 
-@each_dashboard
-def test_dashboard_is_in_the_dialect_that_grafana_9_4_reads(dashboard: Json) -> None:
-    assert dashboard["schemaVersion"] == 37
-    assert "id" not in dashboard
-    assert not dashboard["editable"]
-    assert dashboard["description"]
-
-
-@each_dashboard
-def test_panel_ids_are_unique(dashboard: Json) -> None:
-    ids = [panel["id"] for panel in dashboard["panels"]]
-    assert len(set(ids)) == len(ids)
-
-
-@each_dashboard
-def test_panels_fit_the_grid_without_overlap(dashboard: Json) -> None:
-    places = [panel["gridPos"] for panel in dashboard["panels"]]
-    assert all(place["x"] >= 0 and place["x"] + place["w"] <= 24 for place in places)
-    for one, other in itertools.combinations(places, 2):
-        beside = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
-        below = one["y"] + one["h"] <= other["y"] or other["y"] + other["h"] <= one["y"]
-        assert beside or below
-
-
-@each_dashboard
-def test_every_variable_that_is_used_is_declared(dashboard: Json) -> None:
-    text = json.dumps(dashboard)
-    used = set(re.findall(r"\$(?:\{)?([a-zA-Z]\w*)", text))
-    declared = {variable["name"] for variable in dashboard["templating"]["list"]}
-    assert used == declared
-
-
-@each_dashboard
-def test_choices_offer_all_without_listing_every_value(dashboard: Json) -> None:
-    for variable in dashboard["templating"]["list"]:
-        if variable["type"] != "textbox":
-            assert variable["includeAll"]
-            assert variable["multi"]
-            assert variable["allValue"] == "'__all__'"
-
-
-@each_dashboard
-def test_dashboards_are_linked_with_time_and_variables(dashboard: Json) -> None:
-    (link,) = dashboard["links"]
-    assert link["keepTime"]
-    assert link["includeVars"]
-    assert set(link["tags"]) <= set(dashboard["tags"])
-
-
-@each_panel
-def test_panel_says_what_it_shows(dashboard: Json, panel: Json) -> None:
-    assert panel["title"]
-    assert panel["description"].endswith(".")
-    if panel["type"] != "logs":
-        assert panel["fieldConfig"]["defaults"]["unit"]
-
-
-@each_panel
-def test_panel_asks_the_data_source_of_the_options(dashboard: Json, panel: Json) -> None:
-    (target,) = panel["targets"]
-    assert target["rawSql"].startswith(("SELECT", "WITH"))
-    assert target["rawQuery"]
-    assert target["format"] in {"table", "time_series"}
-    assert target["refId"] == "A"
-    assert target["datasource"] == panel["datasource"] == {"type": "postgres", "uid": "auditgraf"}
-
-
-@each_panel
-def test_texts_that_look_like_numbers_are_shown_as_they_are(dashboard: Json, panel: Json) -> None:
-    """An id "007" or "1e5" is a number to Grafana under any unit but this."""
-    if panel["type"] in {"table", "geomap"}:
-        assert panel["fieldConfig"]["defaults"]["unit"] == "string"
-        assert panel["fieldConfig"]["overrides"][0]["matcher"] == {"id": "byType", "options": "number"}
-
-
-@each_panel
-def test_queries_are_bound_to_the_time_range_or_to_one_event(dashboard: Json, panel: Json) -> None:
-    sql = panel["targets"][0]["rawSql"]
-    assert "$__timeFilter(occurred_at)" in sql or "audit.event_time(" in sql
-
-
-@each_panel
-def test_typed_text_reaches_the_sql_percent_encoded_only(dashboard: Json, panel: Json) -> None:
-    typed = {variable["name"] for variable in dashboard["templating"]["list"] if variable["type"] == "textbox"}
-    for name, form in re.findall(r"\$\{?(\w+)(?::(\w+))?", panel["targets"][0]["rawSql"]):
-        if name in typed:
-            assert form == "percentencode"
-
-
-@each_panel
-def test_links_lead_to_dashboards_of_the_set_and_keep_the_time(dashboard: Json, panel: Json) -> None:
-    known = {dashboard["uid"]: dashboard for dashboard in DASHBOARDS}
-    for override in panel["fieldConfig"]["overrides"]:
-        for link in [link for item in override["properties"] if item["id"] == "links" for link in item["value"]]:
-            path, _, parameters = link["url"].partition("?")
-            aim = known[path.removeprefix("/d/")]
-            assert "${__url_time_range}" in parameters
-            names = re.findall(r"var-(\w+)=|\$\{(\w+):queryparam\}", parameters)
-            declared = {variable["name"] for variable in aim["templating"]["list"]}
-            assert {first or second for first, second in names} <= declared
-
-
 def test_every_sql_file_is_used_and_says_what_it_gives() -> None:
     built = b"".join(build().values())
     for path in SQL_FOLDER.glob("*.sql"):
         assert path.read_text(encoding="utf-8").startswith("-- ")
         assert json.dumps(query(path.stem, DEFAULTS), ensure_ascii=False).encode() in built, path.name
-
-
-def test_every_part_is_used() -> None:
-    text = "".join(path.read_text(encoding="utf-8") for path in SQL_FOLDER.rglob("*.sql"))
-    for path in (SQL_FOLDER / "parts").glob("*.sql"):
-        assert re.search(r"\{\{" + path.stem + r"[ }]", text), path.name
 
 
 def test_the_data_source_of_the_options_is_everywhere() -> None:
@@ -177,9 +67,10 @@ def test_the_data_source_of_the_options_is_everywhere() -> None:
     ],
 )
 def test_the_map_has_the_background_of_the_options(basemap: str, kind: str, setting: tuple[str, str] | None) -> None:
-    for content in build(DashboardOptions(basemap=basemap)).values():
+    built = build(DashboardOptions(basemap=basemap))
+    assert b'"type": "geomap"' in built["audit-map.json"]
+    for content in built.values():
         maps = [panel["options"]["basemap"] for panel in json.loads(content)["panels"] if panel["type"] == "geomap"]
-        assert maps
         for background in maps:
             assert background["type"] == kind
             assert setting is None or background["config"][setting[0]] == setting[1]
@@ -192,11 +83,54 @@ def test_the_map_has_the_background_of_the_options(basemap: str, kind: str, sett
         ({"basemap": "ftp://x"}, "basemap: 'ftp://x'"),
         ({"refresh": "often"}, "refresh: 'often'"),
         ({"colours": (("user.login", "red"),)}, "colours: user.login: 'red'"),
+        ({"trace_url": "https://tempo.example/"}, "links.trace: 'https://tempo.example/'"),
+        ({"trace_url": "javascript:alert('{trace_id}')"}, "links.trace: "),
+        ({"trace_url": "https://tempo.example/${x}/{trace_id}"}, "links.trace: "),
     ],
 )
 def test_an_option_that_cannot_be_used_is_refused_by_name(values: dict[str, Any], named: str) -> None:
     with pytest.raises(ValueError, match=re.escape(named)):
         DashboardOptions(**values)
+
+
+def test_without_a_place_for_traces_there_is_no_link_to_one() -> None:
+    trace = _event_head(DEFAULTS)
+    assert trace["hidden"]
+    assert not trace["links"]
+
+
+def test_the_link_to_a_trace_is_the_one_of_the_options_and_opens_beside_grafana() -> None:
+    trace = _event_head(DashboardOptions(trace_url="https://jaeger.example/trace/{trace_id}?x=1"))
+    assert not trace["hidden"]
+    assert trace["links"] == [
+        {
+            "targetBlank": True,
+            "title": "Open the trace",
+            "url": "https://jaeger.example/trace/${__data.fields.trace_id:percentencode}?x=1",
+        }
+    ]
+
+
+def _event_head(options: DashboardOptions) -> Json:
+    """What is set for the column Trace of the event's head."""
+    (panel,) = [
+        panel for panel in json.loads(build(options)["audit-event.json"])["panels"] if panel["title"] == "In short"
+    ]
+    properties = [
+        item
+        for override in panel["fieldConfig"]["overrides"]
+        if override["matcher"]["options"] == "Trace"
+        for item in override["properties"]
+    ]
+    return {
+        "hidden": any(item["id"] == "custom.hidden" and item["value"] for item in properties),
+        "links": [link for item in properties if item["id"] == "links" for link in item["value"]],
+    }
+
+
+def test_the_refresh_of_the_options_is_that_of_every_dashboard_but_the_live_one() -> None:
+    for name, content in build(DashboardOptions(refresh="5m")).items():
+        assert name == "audit-live.json" or json.loads(content)["refresh"] == "5m"
 
 
 def test_a_chosen_colour_has_a_slot_of_its_own() -> None:

@@ -65,7 +65,7 @@ def test_conditions_look_into_nested_attributes(match: str, holds: bool) -> None
 
 @pytest.mark.parametrize("text", ["a..b", "a.", "a[", "a[x]", 'a["x]', "[1", "a[1"])
 def test_a_path_that_is_none_says_so(text: str) -> None:
-    with pytest.raises(ValueError, match="is missing|after \\["):
+    with pytest.raises(ValueError, match=r"is missing|after \["):
         parse_path(text)
 
 

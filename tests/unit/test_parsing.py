@@ -113,7 +113,7 @@ rules:
 
 
 def test_documents_leave_their_neighbours_alone() -> None:
-    group = [record({"k": index}, body='{"event_type": "e%d"}' % index if index % 2 else "plain") for index in range(6)]
+    group = [record({"k": index}, body=f'{{"event_type": "e{index}"}}' if index % 2 else "plain") for index in range(6)]
     made = events(request(*group), presets=JSON)
     assert [row["action"] for row in made] == [None, "e1", None, "e3", None, "e5"]
     assert [row["attributes"] for row in made] == [{"k": index} for index in range(6)]

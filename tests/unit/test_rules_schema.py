@@ -20,6 +20,7 @@ GOOD = [
     "version: 1\nwhen: {service: x}\nrules: [{name: r, match: all, set: {outcome: failure, 'attributes.a': 1}}]",
     "version: 1\nrules: [{name: r, match: {any: [{severity: {at_least: 17}}, {event: x}]}, class: log}]",
     "version: 1\nrules: [{name: r, match: {attributes: {a: 7}}, copy: {changes: {before: a, after: b}}}]",
+    "version: 1\nrules: [{name: r, match: all, copy: {changes: {before: a, after: b, field: '{c}'}}}]",
     "version: 1\nrules: [{name: r, match: all, discard: unmatched, keep_one_in: 10}]",
     "version: 1\nparse: [{name: p, match: all, as: {regex: '(?P<a>x)'}, from: line, prefix: p.}]",
 ]
@@ -32,6 +33,8 @@ BAD = [
     "version: 1\nrules: [{name: r, match: {attributes: {a: {globb: x}}}, audit: true}]",
     "version: 1\nrules: [{name: r, match: all, copy: {actor_id: {from: a, lowr: true}}}]",
     "version: 1\nrules: [{match: all, audit: true}]",
+    "version: 1\nrules: [{name: r, match: all, copy: {changes: {from: a, field: b}}}]",
+    "version: 1\nrules: [{name: r, match: all, copy: {changes: {field: b}}}]",
     "version: 1\nrules: [{name: r, match: all, discard: everything}]",
     "version: 1\nparse: [{name: p, match: all, as: xml}]",
 ]

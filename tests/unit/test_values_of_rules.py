@@ -9,6 +9,7 @@ import pytest
 from exporter.document import loads
 from exporter.errors import ConfigError
 from exporter.mapping.rules import load_all
+from exporter.redaction import Redaction, Redactor
 from tests.records import CLASSES, event, record
 
 ATTRIBUTES: dict[str, Any] = {
@@ -123,6 +124,31 @@ def test_changes_are_read_from_two_states_or_a_document_of_a_form() -> None:
     assert computed("changes", "[missing, patch]") == {"a": {"before": None, "after": 2}}
 
 
+@pytest.mark.parametrize(
+    ("field", "name"),
+    [("name", "name"), ("'{kind}'", "title"), ("'{kind}.text'", "title.text"), ("password", "password")],
+)
+def test_two_plain_values_are_those_of_the_field_that_a_rule_names(field: str, name: str) -> None:
+    rules = f"""
+version: 1
+rules:
+  - name: r
+    match: all
+    copy: {{changes: {{before: was, after: is, field: {field}}}}}
+"""
+    found = event(
+        record({"was": "ada", "is": "bob", "kind": "title"}), rules=rules, redactor=Redactor(Redaction(), None)
+    )["changes"]
+    assert found == {name: {"changed": True} if name == "password" else {"before": "ada", "after": "bob"}}
+
+
+def test_two_plain_values_whose_field_the_record_does_not_name_are_a_value() -> None:
+    rules = "version: 1\nrules: [{name: r, match: all, copy: {changes: {before: was, after: is, field: '{kind}'}}}]"
+    assert event(record({"was": "ada", "is": "bob"}), rules=rules)["changes"] == {
+        "value": {"before": "ada", "after": "bob"}
+    }
+
+
 def test_pairs_of_attributes_say_what_changed() -> None:
     made = event(
         record({"email.before": "a@example.com", "email.after": "b@example.com", "n.old": 1, "n.new": 2, "x.after": 1})
@@ -158,7 +184,7 @@ def test_pairs_of_attributes_say_what_changed() -> None:
 )
 def test_a_wrong_value_says_what_is_wrong_in_its_place(value: str, words: str) -> None:
     rules = f"version: 1\nrules:\n  - name: r\n    match: all\n    copy:\n      actor_name: {value}\n"
-    with pytest.raises(ConfigError, match="^rules.yaml:6: rules.0.copy.actor_name") as failure:
+    with pytest.raises(ConfigError, match=r"^rules\.yaml:6: rules\.0\.copy\.actor_name") as failure:
         load_all([loads(rules, "rules.yaml")], CLASSES)
     assert words in str(failure.value)
 
@@ -171,6 +197,8 @@ def test_a_wrong_value_says_what_is_wrong_in_its_place(value: str, words: str) -
         ("actor_name: {from: a, as: seconds}", "unknown key"),
         ("changes: {from: a, form: patch}", "did you mean"),
         ("changes: {before: a, from: b}", "can't stand beside"),
+        ("changes: {from: a, field: b}", "is for before and after only"),
+        ("changes: {before: a, field: '{b'}", "a single {"),
         ("service: {from: 'resource:a', lower: true}", "belongs to the resource"),
     ],
 )

@@ -17,7 +17,7 @@ _LONGEST_WORD = max(map(len, _BEFORE | _AFTER)) + 2
 # OCSF's entity management, Kubernetes' admission review: words that mean a half only beside the other one.
 _DOCUMENTS = (("entity", "entity_result"), ("oldObject", "object"))
 _EARLIER = re.compile(r"(?:previous|prev|old|before)(?:_(.+)|([A-Z].*))", re.DOTALL)
-_LATER = ("new", "current", "after")
+_LATER = ("new", "current", "after", "updated")
 _OWN = ({"before", "after"}, {"added", "removed"}, {"changed"})
 # Django auditlog's operations on sets.
 _M2M = {"add": "added", "delete": "removed", "remove": "removed", "clear": "removed"}
@@ -144,8 +144,11 @@ def ecs(data: Any, changes: Changes, named: bool) -> bool:
     if isinstance(changed, dict):
         if not named and not changed.keys() & data.keys():
             return False
+        # Of a user who changed another one, the other one's fields.
+        target = data.get("target")
+        changed_one = target if isinstance(target, dict) else data
         for field, after in changed.items():
-            before = data.get(field)
+            before = changed_one.get(field)
             if isinstance(before, dict) and isinstance(after, dict):
                 # What changes.* doesn't mention is as it was.
                 before = {name: before.get(name) for name in after}

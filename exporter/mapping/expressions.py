@@ -73,6 +73,7 @@ class Changes:
     form: changes.Form | None = None
     before: Source | None = None
     after: Source | None = None
+    field: str | Template | None = None  # what two plain values are the values of
 
 
 Value = Source | Template | Concat | First | Steps | Time | Changes
@@ -93,6 +94,8 @@ def sources(value: Value) -> Iterator[Source]:
             yield from sources(value.of)
         case Changes():
             yield from (source for source in (value.of, value.before, value.after) if source is not None)
+            if isinstance(value.field, Template):
+                yield from sources(value.field)
 
 
 def evaluate(  # noqa: PLR0911
@@ -210,8 +213,12 @@ def _changes(value: Changes, picker: Picker, secret: changes.Secret) -> Column:
         for side in (value.before, value.after)
     )
     rows = np.flatnonzero((before.is_not_null() | after.is_not_null()).to_numpy())
-    pairs = zip(before.gather(rows).to_list(), after.gather(rows).to_list(), strict=True)
-    return _computed(empty.scatter(rows, [_difference(*pair, secret) for pair in pairs]))
+    if isinstance(value.field, Template):
+        names = _template(value.field, picker).gather(rows).to_list()
+    else:
+        names = [value.field] * len(rows)
+    states = zip(before.gather(rows).to_list(), after.gather(rows).to_list(), names, strict=True)
+    return _computed(empty.scatter(rows, [_difference(*state, secret) for state in states]))
 
 
 def _rewritten(column: Column, form: changes.Form, secret: changes.Secret) -> Column:
@@ -225,11 +232,13 @@ def _rewritten(column: Column, form: changes.Form, secret: changes.Secret) -> Co
     return Column.of(column.values.clone().scatter(rows, told), picked)
 
 
-def _difference(before: str | None, after: str | None, secret: changes.Secret) -> str | None:
+def _difference(before: str | None, after: str | None, field: str | None, secret: changes.Secret) -> str | None:
     try:
         states = [None if side is None else orjson.loads(side) for side in (before, after)]
     except orjson.JSONDecodeError:
         # No JSON: two plain texts, the whole of which changed.
         states = [before, after]
+    if field is not None:
+        states = [{field: state} for state in states]
     found = changes.between(*states, secret=secret)
     return dumps(found)[0] if found else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ _MOST = 1_000
 # orjson reads 1024 levels and writes 254: a document with so many brackets is tried.
 _MANY_BRACKETS = 250
 _PAIR = re.compile(r"""([A-Za-z_@][\w.@/-]*)=("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s,;"']*)""")
+_VALUE = re.compile(r"""[ \t]*"((?:[^"]++|"")*+)("?)[^,]*|([^,]*)""")
 _ESCAPED = re.compile(r"\\(.)")
 
 
@@ -75,6 +76,27 @@ def read_pairs(text: str) -> Read:
         members[key] = _ESCAPED.sub(r"\1", value[1:-1]) if quoted else value
         if len(members) == _MOST:
             break
+    return Read(members, whole=False)
+
+
+def read_csv(text: str, names: Sequence[str]) -> Read:
+    """Comma-separated values by name; those in quotes may have commas, line breaks and doubled quotes in them.
+
+    Empty values, values behind the names and names behind the values are left out. `bad`: a quote is never closed.
+    """
+    members: dict[str, str] = {}
+    at = 0
+    for name in names:
+        found = _VALUE.match(text, at)
+        if found is None or at > len(text):
+            break
+        quoted, closed, plain = found.groups()
+        value = plain.strip() if quoted is None else quoted.replace('""', '"')
+        if value:
+            members[name] = value
+        if quoted is not None and not closed:
+            return Read(members, whole=False, bad=True)
+        at = found.end() + 1
     return Read(members, whole=False)
 
 

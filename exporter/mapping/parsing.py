@@ -5,7 +5,7 @@ The one part of the mapping that costs a call per record, and only for the recor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -17,10 +17,10 @@ from exporter.mapping.columns import Source, parse_source
 from exporter.mapping.conditions import Match, Regex
 from exporter.mapping.fields import Picker
 from exporter.mapping.matching import Compiled, attribute_keys, compiled, holding
-from exporter.mapping.members import Read, read_groups, read_json, read_pairs, with_members
+from exporter.mapping.members import Read, read_csv, read_groups, read_json, read_pairs, with_members
 from exporter.mapping.naming import Name, read_match
 from exporter.mapping.paths import Paths
-from exporter.mapping.section import Section, kind
+from exporter.mapping.section import Problem, Section, kind
 from exporter.otlp.decode import Records
 
 # Numbers that a double may not hold: the text of such a document is kept beside its members.
@@ -37,13 +37,23 @@ def _source(value: object) -> Source:
 def _format(value: object) -> object:
     if isinstance(value, dict) or value == "json" or value == "pairs":  # noqa: PLR1714 (of any type, hashable or not)
         return value
-    raise ValueError(f"must be json, pairs or {{regex: ...}}, not {value if isinstance(value, str) else kind(value)}")
+    raise ValueError(
+        f"must be json, pairs, {{regex: ...}} or {{csv: [...]}}, not {value if isinstance(value, str) else kind(value)}"
+    )
 
 
 class Pattern(Section):
-    """A regular expression whose named groups become attributes."""
+    """A regular expression whose named groups become attributes, or the names of comma-separated values."""
 
-    regex: Regex
+    regex: Regex | None = None
+    csv: tuple[Name, ...] | None = None
+
+    @classmethod
+    def conflicts(cls, data: Mapping[str, Any]) -> Iterator[Problem]:
+        if data.get("regex") is None and not data.get("csv"):
+            yield (), "give it one of regex, csv: an expression with named groups, or the values' names in order"
+        elif len(data) > 1:
+            yield ("csv",), "regex says already how the text is read; keep one of them"
 
 
 class ParseStep(Section):
@@ -103,7 +113,9 @@ def _parse(step: ParseStep, holds: np.ndarray, records: Records, picker: Picker)
 
 def _read(form: str | Pattern, texts: pl.Series) -> list[Read]:
     if isinstance(form, Pattern):
-        return read_groups(form.regex, texts)
+        if form.regex is not None:
+            return read_groups(form.regex, texts)
+        return [read_csv(text, form.csv or ()) for text in texts]
     if form == "pairs":
         return [read_pairs(text) for text in texts]
     long = texts.str.contains(_LONG_NUMBER).to_list()

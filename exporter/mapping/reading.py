@@ -18,7 +18,7 @@ from exporter.mapping.section import Problem, Scalar, explain, kind, nearest, pl
 _ORIGINS = ("from", "template", "concat")
 STEPS = ("extract", "split", "take", "lower", "upper", "map", "otherwise")
 _TIME = ("as", "timezone")
-_CHANGES = ("form", "before", "after")
+_CHANGES = ("form", "before", "after", "field")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}|(\{\{)|(\}\})|([{}])")
 
 
@@ -85,6 +85,8 @@ def _mapping(column: str, entry: dict[object, object]) -> Value:
         refuse(unknown)
     if column == "changes" and {"before", "after"} & entry.keys():
         return _states(entry)
+    if column == "changes" and "field" in entry:
+        refuse([(("field",), "is for before and after only")])
     origins = [key for key in _ORIGINS if key in entry]
     if len(origins) != 1:
         raise ValueError(
@@ -187,14 +189,21 @@ def _time(value: Value, entry: Mapping[Any, object]) -> Value:
 
 
 def _states(entry: Mapping[Any, object]) -> Changes:
-    others = [key for key in entry if key not in {"before", "after"}]
+    others = [key for key in entry if key not in {"before", "after", "field"}]
     if others:
         refuse([((place(key),), "can't stand beside before and after") for key in others])
     sides: dict[str, Source] = {}
     for key in ("before", "after"):
         if key in entry:
             sides[key] = _all([(key, entry[key])], parse_source)[0]
-    return Changes(None, before=sides.get("before"), after=sides.get("after"))
+    field = _all([("field", entry["field"])], _field)[0] if "field" in entry else None
+    return Changes(None, before=sides.get("before"), after=sides.get("after"), field=field)
+
+
+def _field(given: object) -> str | Template:
+    if isinstance(given, str) and given and not set("{}") & set(given):
+        return given
+    return read_template("changes", given)
 
 
 def _regex(given: object) -> dict[str, Any]:

@@ -197,12 +197,17 @@ class _Loading:
         self._steps: list[ParseStep] = []
         self._names: dict[str, str] = {}  # name of a rule or step -> its place
         self._loaded: dict[str, RuleFile] = {}
+        self._based: set[str] = set()
+        self._read: dict[Path, tuple[Document, RuleFile]] = {}
         self._problems: list[str] = []
 
     def basis(self, name: str) -> None:
         """The presets that one builds on: before the defaults, whose names say more."""
+        if name in self._based:
+            return
+        self._based.add(name)
         try:
-            parsed = load_rules(preset(name), self._classes)
+            _, parsed = self._parsed(preset(name))
         except ConfigError as failure:
             self._problems.append(str(failure))
             return
@@ -218,8 +223,7 @@ class _Loading:
     def file(self, file: Path | Document) -> RuleFile:
         """Adds a file; what is wrong with it is told by ruleset()."""
         try:
-            document = load(file) if isinstance(file, Path) else file
-            parsed = load_rules(document, self._classes)
+            document, parsed = self._parsed(file)
         except ConfigError as failure:
             self._problems.append(str(failure))
             return RuleFile(version=1)
@@ -235,6 +239,15 @@ class _Loading:
         if parsed.rules:
             self._groups.append(RuleGroup(parsed.when, parsed.rules))
         return parsed
+
+    def _parsed(self, file: Path | Document) -> tuple[Document, RuleFile]:
+        """A file, read once however often it is asked for."""
+        if isinstance(file, Document):
+            return file, load_rules(file, self._classes)
+        if file not in self._read:
+            document = load(file)
+            self._read[file] = document, load_rules(document, self._classes)
+        return self._read[file]
 
     def ruleset(self) -> Ruleset:
         if self._problems:

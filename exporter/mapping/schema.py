@@ -95,7 +95,9 @@ def _value(more: dict[str, Any], name: str = "Value", *others: dict[str, Any]) -
 
 def _states() -> dict[str, Any]:
     described = "Two states, whose difference is what changed"
-    return {**_object({"before": _SOURCE, "after": _SOURCE}), "minProperties": 1, "description": described}
+    field = {**_TEXT, "description": "What two plain values are the values of; may have {source} in it"}
+    either = [{"required": [side]} for side in ("before", "after")]
+    return {**_object({"before": _SOURCE, "after": _SOURCE, "field": field}), "anyOf": either, "description": described}
 
 
 def _object(properties: dict[str, Any], *required: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.mapping.rules import preset_names
@@ -140,6 +140,7 @@ NAMES = [
 ]
 
 
+@settings(deadline=None)  # the first example loads the presets
 @given(st.lists(st.dictionaries(st.sampled_from(NAMES) | st.text(), documents, max_size=6), min_size=1, max_size=4))
 def test_whatever_a_document_says_it_becomes_an_event(bodies: list[dict[str, Any]]) -> None:
     texts = [json.dumps(body) for body in bodies]

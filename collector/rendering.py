@@ -35,8 +35,11 @@ def options(config: Config) -> ProvisioningOptions:
             dashboards=DashboardOptions(
                 datasource_uid=config.grafana.datasource_uid,
                 basemap=config.map.basemap,
+                refresh=config.grafana.refresh,
                 colours=tuple(sorted(config.grafana.colours.items())),
+                trace_url=config.grafana.links.trace,
             ),
+            own_dashboards=config.grafana.dashboards,
         )
     except ValueError as failure:
         raise ConfigError(f"grafana: {failure}") from None

@@ -78,6 +78,16 @@ PINNED: dict[str, int] = {
 OUTCOMES = {"success": "#2da596", "failure": "#e0452f", "unknown": NEUTRAL}
 OUTCOME_MARKS = {"success": "✓ success", "failure": "✗ failure", "unknown": "? unknown"}
 CHANGES = {"added": "#00a54b", "removed": "#e0452f", "changed": "#3c96ff", "secret": "#7869e1"}
+LIMITED = "#c98500"  # a list that could not show everything
+# OpenTelemetry's ranges of severity numbers; the unremarkable ones have no colour of their own.
+LEVELS = {
+    "warn": "#c98500",
+    "error": "#e0452f",
+    "fatal": "#c33c78",
+    "debug": NEUTRAL,
+    "trace": NEUTRAL,
+    "unspecified": NEUTRAL,
+}
 
 
 def palette(options: DashboardOptions) -> dict[int, str]:
@@ -99,20 +109,27 @@ def pinned(options: DashboardOptions) -> str:
 
 def slot_mappings(options: DashboardOptions) -> list[dict[str, Any]]:
     """Value mappings of a numeric slot column: a dot in the slot's colour."""
-    return _value_mappings({str(slot): ("⬤", colour) for slot, colour in palette(options).items()})
+    return value_mappings({str(slot): ("⬤", colour) for slot, colour in palette(options).items()})
 
 
 def outcome_mappings() -> list[dict[str, Any]]:
     """Value mappings of an outcome column: never by colour alone."""
-    return _value_mappings({outcome: (OUTCOME_MARKS[outcome], colour) for outcome, colour in OUTCOMES.items()})
+    return value_mappings({outcome: (OUTCOME_MARKS[outcome], colour) for outcome, colour in OUTCOMES.items()})
 
 
 def change_mappings() -> list[dict[str, Any]]:
     """Value mappings of the kind of a change."""
-    return _value_mappings({kind: (kind, colour) for kind, colour in CHANGES.items()})
+    return value_mappings({kind: (kind, colour) for kind, colour in CHANGES.items()})
 
 
-def _value_mappings(texts: dict[str, tuple[str, str]]) -> list[dict[str, Any]]:
+def level_mappings() -> list[dict[str, Any]]:
+    """Value mappings of a level column."""
+    texts = {level: ("" if level == "unspecified" else level, colour) for level, colour in LEVELS.items()}
+    return value_mappings(texts)
+
+
+def value_mappings(texts: dict[str, tuple[str, str]]) -> list[dict[str, Any]]:
+    """Value to (text, colour), as Grafana's value mappings."""
     options = {
         value: {"color": colour, "index": index, "text": text}
         for index, (value, (text, colour)) in enumerate(texts.items())

@@ -2,23 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dashboards import colours, frame
-from dashboards.fields import Json, hidden, link, outcome_text, override, slot_dot
+from dashboards.fields import Json, change_columns, hidden, link, outcome_text, override, slot_dot
 from dashboards.options import DashboardOptions
 from dashboards.panels import Head, Place, logs, table, target
 from dashboards.pinpoints import pinpoints
+from dashboards.rows import row_columns
 
 
 def event(options: DashboardOptions) -> Json:
     """The dashboard `audit-event`; its variable event_id says which."""
+    panels = (_head, _fields, _changes, _record, _source, _place, _around, _history)
     return frame.dashboard(
         frame.EVENT,
         "Audit event",
-        "Everything about one event: its fields, its changes, the record as it came, and what the actor did around.",
+        "Everything about one event: its fields, its changes, the record as it came, what the actor did around it and "
+        "what happened to the object.",
         options,
         variables=[frame.text("event_id", "Event id", "The id of one event; comes from the link that was clicked")],
-        panels=[_fields(options), _changes(options), _record(options), _place(options), _around(options)],
+        panels=[panel(options) for panel in panels],
     )
+
+
+def _head(options: DashboardOptions) -> Json:
+    head = Head(
+        6,
+        "In short",
+        "Who did what to what, from where. Click the actor, the target, the address or the session for more of it.",
+        Place(0, 0, 24, 4),
+        target("event_head", options),
+    )
+    overrides = [
+        *hidden("actor_key", "target_key", "trace_id", *(() if options.trace_url else ("Trace",))),
+        slot_dot(options),
+        override("Action", custom__width=190),
+        outcome_text(),
+        override("Actor", links=frame.open_actor()),
+        override("On behalf of", links=frame.open_actor("On behalf of"), custom__width=120),
+        override("Target", links=frame.open_object()),
+        override("Address", links=frame.events_from_address(), custom__width=150),
+        override("Place", custom__width=160),
+        override("Session", links=link("Events of this session", frame.events_url(q="Session")), custom__width=165),
+        *_trace(options),
+    ]
+    return table(head, overrides=overrides)
+
+
+def _trace(options: DashboardOptions) -> list[Json]:
+    if not options.trace_url:
+        return []
+    url = options.trace_url.replace("{trace_id}", "${__data.fields.trace_id:percentencode}")
+    return [override("Trace", links=link("Open the trace", url, new_tab=True), custom__align="left", custom__width=115)]
 
 
 def _fields(options: DashboardOptions) -> Json:
@@ -26,7 +62,7 @@ def _fields(options: DashboardOptions) -> Json:
         1,
         "Event",
         "All fields of the event; empty ones are left out.",
-        Place(0, 0, 9, 24),
+        Place(0, 4, 9, 25),
         target("event_fields", options),
     )
     overrides = [
@@ -41,28 +77,30 @@ def _changes(options: DashboardOptions) -> Json:
         2,
         "Changes",
         "What the event changed, a row for each value. Of secrets only that they changed is ever kept.",
-        Place(9, 0, 15, 11),
+        Place(9, 4, 15, 11),
         target("event_changes", options),
     )
-    overrides = [
-        override("Field", custom__width=220),
-        override(
-            "Change",
-            mappings=colours.change_mappings(),
-            custom__displayMode="color-background-solid",
-            custom__width=95,
-        ),
-    ]
-    return table(head, inspect=True, overrides=overrides)
+    return table(head, inspect=True, overrides=change_columns())
 
 
 def _record(options: DashboardOptions) -> Json:
     head = Head(
         3,
         "Record",
-        "The record as JSON: body, attributes that no field took, resource and scope.",
-        Place(9, 11, 8, 13),
+        "The record as JSON: body, attributes that no field took, changes as they were sent.",
+        Place(9, 15, 8, 14),
         target("event_record", options),
+    )
+    return logs(head)
+
+
+def _source(options: DashboardOptions) -> Json:
+    head = Head(
+        7,
+        "Source",
+        "The resource and the scope that the record came from, as JSON.",
+        Place(17, 15, 7, 7),
+        target("event_source", options),
     )
     return logs(head)
 
@@ -72,10 +110,10 @@ def _place(options: DashboardOptions) -> Json:
         4,
         "Place",
         "Where the event came from, as far as its address tells.",
-        Place(17, 11, 7, 13),
+        Place(17, 22, 7, 7),
         target("event_place", options),
     )
-    return pinpoints(head, options, zoom=0.4, overrides=hidden("latitude", "longitude", "slot"))
+    return pinpoints(head, options, zoom=0.3, overrides=hidden("latitude", "longitude", "slot"))
 
 
 def _around(options: DashboardOptions) -> Json:
@@ -83,21 +121,23 @@ def _around(options: DashboardOptions) -> Json:
         5,
         "The same actor, ten minutes before and after",
         "What the actor of this event did around it, whatever the time range; ▶ marks the event itself.",
-        Place(0, 24, 24, 10),
+        Place(0, 29, 24, 9),
         target("event_around", options),
     )
-    to_event = link("Everything about this event", frame.EVENT_URL)
-    overrides = [
-        *hidden("event_id"),
-        override("this", displayName=" ", custom__width=32),
-        override("Time", links=to_event, custom__width=165),
-        slot_dot(options),
-        override("Action", links=to_event, custom__width=180),
-        outcome_text(),
-        override("Target", custom__width=220),
-        override("Service", custom__width=110),
-        override("Place", custom__width=150),
-        override("Address", custom__width=130),
-        override("Message", links=to_event),
-    ]
-    return table(head, overrides=overrides)
+    return table(head, overrides=_marked(options, "Actor", "Level"))
+
+
+def _history(options: DashboardOptions) -> Json:
+    head = Head(
+        8,
+        "The same object",
+        "What happened to the object of this event in the 90 days before and after, whatever the time range: the 50 "
+        "nearest events on either side; ▶ marks the event itself.",
+        Place(0, 38, 24, 9),
+        target("event_history", options),
+    )
+    return table(head, overrides=_marked(options, "Target", "Level"))
+
+
+def _marked(options: DashboardOptions, *without: str) -> Sequence[Json]:
+    return [*row_columns(options, without=without), override("this", displayName=" ", custom__width=32)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from dashboards import colours
@@ -60,7 +61,7 @@ def slot_dot(options: DashboardOptions) -> Json:
         displayName=" ",
         mappings=colours.slot_mappings(options),
         custom__displayMode="color-text",
-        custom__width=32,
+        custom__width=50,
         custom__align="center",
     )
 
@@ -75,11 +76,52 @@ def outcome_text() -> Json:
     )
 
 
-def bar_column(column: str, colour: str) -> Json:
+def level_text() -> Json:
+    """The column `Level`: its word, coloured where it is worth a look."""
+    return override(
+        "Level",
+        mappings=colours.level_mappings(),
+        custom__displayMode="color-text",
+        custom__width=70,
+    )
+
+
+def change_columns() -> list[Json]:
+    """The columns of `sql/parts/changes.sql`: field, kind of change in its colour, values before and after."""
+    return [
+        override("Field", custom__width=250),
+        override(
+            "Change",
+            mappings=colours.change_mappings(),
+            custom__displayMode="color-background-solid",
+            custom__width=95,
+        ),
+    ]
+
+
+def bar_column(column: str, colour: str, **properties: Any) -> Json:
     """A number column with a bar before it, from 0 to the column's greatest."""
-    return fixed_colour(column, colour, min=0, custom__displayMode="gradient-gauge", custom__width=150)
+    usual = {"min": 0, "custom__displayMode": "gradient-gauge", "custom__width": 150}
+    return fixed_colour(column, colour, **(usual | properties))
 
 
-def link(title: str, url: str) -> list[Json]:
-    """The links of a field: one, opened in the same tab."""
-    return [{"targetBlank": False, "title": title, "url": url}]
+def heat_columns(columns: Sequence[str]) -> list[Json]:
+    """Number columns as the squares of a heat map: nothing in 0, the stronger the colour the more."""
+    nothing = {"type": "value", "options": {"0": {"color": "transparent", "index": 0, "text": " "}}}
+    return [
+        override(
+            column,
+            color={"mode": "continuous-blues"},
+            mappings=[nothing],
+            decimals=0,
+            unit="short",
+            custom__align="center",
+            custom__displayMode="color-background-solid",
+        )
+        for column in columns
+    ]
+
+
+def link(title: str, url: str, *, new_tab: bool = False) -> list[Json]:
+    """The links of a field: one, opened in the same tab unless it leads elsewhere."""
+    return [{"targetBlank": new_tab, "title": title, "url": url}]

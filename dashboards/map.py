@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dashboards import colours, frame
-from dashboards.fields import Json, bar_column, hidden, link, override, slot_dot
+from dashboards.fields import Json, bar_column, hidden, link, override
 from dashboards.options import DashboardOptions
 from dashboards.panels import Head, Place, table, target
-from dashboards.pinpoints import pinpoints, place_columns
+from dashboards.pinpoints import colour_choice, heat, only_this_place, pinpoints, place_columns, place_dot
 
 
 def world_map(options: DashboardOptions) -> Json:
@@ -16,8 +16,8 @@ def world_map(options: DashboardOptions) -> Json:
         "Audit map",
         "Where the events of the whole time range came from: every place, counted.",
         options,
-        variables=frame.filters(options),
-        panels=[_map(options), _countries(options), _places(options)],
+        variables=[*frame.filters(options), colour_choice()],
+        panels=[_map(options), _countries(options), _places(options), _heat(options)],
     )
 
 
@@ -25,9 +25,9 @@ def _map(options: DashboardOptions) -> Json:
     head = Head(
         1,
         "Places",
-        "Every place of the time range: size by number of events, colour by the most frequent type. Click a point for "
-        "its numbers and a link to its events.",
-        Place(0, 0, 16, 22),
+        "Every place of the time range: size by number of events, colour by the most frequent type or by the share of "
+        "failures (choose above). Click a point for its numbers and a link to its events.",
+        Place(0, 0, 16, 20),
         target("places", options),
     )
     return pinpoints(head, options, zoom=1.6, size_column="size", overrides=place_columns())
@@ -42,7 +42,7 @@ def _countries(options: DashboardOptions) -> Json:
         target("countries", options),
     )
     overrides = [
-        override("Country", links=link("Events from here", frame.overview_url(country="Country"))),
+        override("Country", links=link("Events from here", frame.events_url(keep=frame.FILTERS, country="Country"))),
         bar_column("Events", colours.PALETTE[0]),
         override("Failures", custom__width=80),
         override("Actors", custom__width=70),
@@ -55,17 +55,28 @@ def _places(options: DashboardOptions) -> Json:
     head = Head(
         3,
         "Places by events",
-        "The places of the map with their most frequent type, whose colour they have there. Click a place for its "
-        "events.",
-        Place(16, 10, 8, 12),
+        "The places of the map in the colour that they have there, with their most frequent type. Click a place for "
+        "its events.",
+        Place(16, 10, 8, 10),
         target("places", options),
     )
     overrides = [
-        *hidden("latitude", "longitude", "size", "country_code", "city_name", "Actors", "Last event"),
-        override("Place", links=frame.only_this_place()),
-        slot_dot(options),
+        *hidden("latitude", "longitude", "size", "country_code", "city_name", "Last event"),
+        override("Place", links=only_this_place()),
+        place_dot(options),
         override("Most frequent", custom__width=160),
         override("Events", custom__width=70),
         override("Failures", custom__width=80),
     ]
     return table(head, overrides=overrides)
+
+
+def _heat(options: DashboardOptions) -> Json:
+    head = Head(
+        4,
+        "Where it is dense",
+        "The same places as a heat map: it glows where many events come from places close to each other.",
+        Place(0, 20, 24, 15),
+        target("places", options),
+    )
+    return heat(head, options, zoom=1.4)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 _UID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _BASEMAP = re.compile(r"offline|default|https?://\S+")
 _REFRESH = re.compile(r"|\d+[smhd]")
+# A `$` or a brace of its own would be taken for a variable of Grafana's.
+_TRACE = re.compile(r"|(https?://|/)[^\s${}]*\{trace_id\}[^\s${}]*")
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -19,6 +21,7 @@ class DashboardOptions:
     with, anything else is the URL of an xyz tile server (`https://tiles.example/{z}/{x}/{y}.png`).
     `refresh`: Grafana's interval, empty for none. `time_from`: start of the time range, Grafana's notation.
     `colours`: (action, #rrggbb) pairs that win over the palette.
+    `trace_url`: where traces are shown, with `{trace_id}` in it; empty where there is no such place.
     """
 
     datasource_uid: str = "auditgraf"
@@ -26,11 +29,13 @@ class DashboardOptions:
     refresh: str = "30s"
     time_from: str = "now-24h"
     colours: tuple[tuple[str, str], ...] = ()
+    trace_url: str = ""
 
     def __post_init__(self) -> None:
         _check("datasource_uid", self.datasource_uid, _UID, "1 to 40 letters, digits, - or _")
         _check("basemap", self.basemap, _BASEMAP, "offline, default or the http(s) URL of xyz tiles")
         _check("refresh", self.refresh, _REFRESH, "an interval such as 30s, or empty for none")
+        _check("links.trace", self.trace_url, _TRACE, "the URL of a trace with {trace_id} in it, or leave it empty")
         for action, colour in self.colours:
             _check(f"colours: {action}", colour, _COLOUR, "a colour such as #3c96ff")
 

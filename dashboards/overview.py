@@ -7,6 +7,7 @@ from dashboards.fields import (
     Json,
     bar_column,
     fixed_colour,
+    heat_columns,
     hidden,
     link,
     outcome_text,
@@ -15,19 +16,35 @@ from dashboards.fields import (
     slot_series,
 )
 from dashboards.options import DashboardOptions
-from dashboards.panels import Head, Place, stacked_bars, stat, table, target
-from dashboards.pinpoints import pinpoints, place_columns
+from dashboards.panels import Head, Place, compared_lines, stacked_bars, stat, table, target
+from dashboards.pinpoints import colour_choice, pinpoints, place_columns
+
+_HOURS = [f"{hour:02}" for hour in range(24)]
 
 
 def overview(options: DashboardOptions) -> Json:
     """The dashboard `audit-overview`."""
-    panels = (_counts, _totals, _volume, _where, _outcomes, _actors, _targets, _recent)
+    panels = (
+        _counts,
+        _totals,
+        _volume,
+        _where,
+        _outcomes,
+        _weeks,
+        _types,
+        _actors,
+        _targets,
+        _services,
+        _addresses,
+        _hours,
+        _recent,
+    )
     return frame.dashboard(
         frame.OVERVIEW,
         "Audit overview",
         "What happened, how much of it, by whom and where from. Click an event for everything about it.",
         options,
-        variables=frame.filters(options),
+        variables=[*frame.filters(options), colour_choice()],
         panels=[panel(options) for panel in panels],
     )
 
@@ -87,27 +104,55 @@ def _outcomes(options: DashboardOptions) -> Json:
         5,
         "Outcomes",
         "Events over time by outcome.",
-        Place(0, 13, 8, 8),
+        Place(0, 13, 12, 8),
         target("outcomes", options, series=True),
     )
     overrides = [fixed_colour(outcome, colour) for outcome, colour in colours.OUTCOMES.items()]
     return stacked_bars(head, legend="bottom", overrides=overrides)
 
 
+def _weeks(options: DashboardOptions) -> Json:
+    head = Head(
+        9,
+        "Compared with a week before",
+        "Events over time, and those of the same time seven days earlier.",
+        Place(12, 13, 12, 8),
+        target("weeks", options, series=True),
+    )
+    return compared_lines(head, "This time", "A week before", colours.PALETTE[0])
+
+
+def _types(options: DashboardOptions) -> Json:
+    head = Head(
+        10,
+        "Types",
+        "Types of events (actions) by number, in the colour they have everywhere. Click one for its events.",
+        Place(0, 21, 8, 9),
+        target("top_types", options),
+    )
+    overrides = [
+        slot_dot(options),
+        override("Action", links=link("Events of this type", frame.events_url(keep=frame.FILTERS, action="Action"))),
+        bar_column("Events", colours.PALETTE[0]),
+        override("Failures", custom__width=80),
+    ]
+    return table(head, overrides=overrides)
+
+
 def _actors(options: DashboardOptions) -> Json:
     head = Head(
         6,
         "Top actors",
-        "Who did most, with failures. Click an actor to see only theirs.",
-        Place(8, 13, 8, 8),
+        "Who did most, with failures. Click an actor for everything they did.",
+        Place(8, 21, 8, 9),
         target("top_actors", options),
     )
     overrides = [
         *hidden("actor_key"),
-        override("Actor", links=frame.only_this_actor()),
+        override("Actor", links=frame.open_actor()),
         bar_column("Events", colours.PALETTE[0]),
         override("Failures", custom__width=80),
-        override("Last seen", unit="dateTimeFromNow", custom__width=120),
+        override("Last seen", unit="dateTimeFromNow", custom__width=125),
     ]
     return table(head, overrides=overrides)
 
@@ -116,18 +161,66 @@ def _targets(options: DashboardOptions) -> Json:
     head = Head(
         7,
         "Top objects",
-        "What was acted on most, and by how many. Click an object to search for it.",
-        Place(16, 13, 8, 8),
+        "What was acted on most, with failures. Click an object for its history.",
+        Place(16, 21, 8, 9),
         target("top_targets", options),
     )
     overrides = [
         *hidden("target_key"),
-        override("Object", links=frame.only_this_object()),
+        override("Object", links=frame.open_object()),
         bar_column("Events", colours.PALETTE[4]),
-        override("Actors", custom__width=70),
-        override("Last event", unit="dateTimeFromNow", custom__width=120),
+        override("Failures", custom__width=80),
+        override("Last event", unit="dateTimeFromNow", custom__width=125),
     ]
     return table(head, overrides=overrides)
+
+
+def _services(options: DashboardOptions) -> Json:
+    head = Head(
+        11,
+        "Services",
+        "Which services told of most events, with failures and their share. Click one for its events.",
+        Place(0, 30, 11, 8),
+        target("top_services", options),
+    )
+    to_events = link("Events of this service", frame.events_url(keep=frame.FILTERS, service="Service"))
+    overrides = [
+        override("Service", links=to_events),
+        bar_column("Events", colours.PALETTE[5]),
+        override("Failures", custom__width=80),
+        override("Share", unit="percentunit", decimals=1, custom__width=75),
+    ]
+    return table(head, overrides=overrides)
+
+
+def _addresses(options: DashboardOptions) -> Json:
+    head = Head(
+        12,
+        "Top addresses",
+        "Where most events came from, with failures. Click an address for its events.",
+        Place(11, 30, 13, 8),
+        target("top_addresses", options),
+    )
+    overrides = [
+        override("Address", links=frame.events_from_address(keep=frame.FILTERS)),
+        override("Country", custom__width=85),
+        bar_column("Events", colours.PALETTE[9]),
+        override("Failures", custom__width=80),
+        override("Last event", unit="dateTimeFromNow", custom__width=135),
+    ]
+    return table(head, overrides=overrides)
+
+
+def _hours(options: DashboardOptions) -> Json:
+    head = Head(
+        13,
+        "Weekdays and hours (UTC)",
+        "Events of the time range by weekday and hour of the day in UTC: the stronger the colour, the more. Choose a "
+        "week or more to see a rhythm.",
+        Place(0, 38, 24, 9),
+        target("hours", options),
+    )
+    return table(head, overrides=[override("Day", custom__width=46), *heat_columns(_HOURS)])
 
 
 def _recent(options: DashboardOptions) -> Json:
@@ -135,22 +228,22 @@ def _recent(options: DashboardOptions) -> Json:
         8,
         "Recent events",
         "The newest 200 events. Click time, action or message for everything about an event, an actor or a target for "
-        "theirs alone.",
-        Place(0, 21, 24, 16),
+        "theirs.",
+        Place(0, 47, 24, 16),
         target("recent_events", options),
     )
-    to_event = link("Everything about this event", frame.EVENT_URL)
+    to_event = frame.open_event()
     overrides = [
         *hidden("event_id", "actor_key", "target_key"),
         override("Time", links=to_event, custom__width=165),
         slot_dot(options),
         override("Action", links=to_event, custom__width=180),
         outcome_text(),
-        override("Actor", links=frame.only_this_actor(), custom__width=190),
-        override("Target", links=frame.only_this_object(), custom__width=200),
+        override("Actor", links=frame.open_actor(), custom__width=190),
+        override("Target", links=frame.open_object(), custom__width=200),
         override("Service", custom__width=110),
         override("Place", custom__width=150),
-        override("Address", custom__width=130),
+        override("Address", links=frame.events_from_address(), custom__width=130),
         override("Message", links=to_event),
     ]
     return table(head, overrides=overrides)

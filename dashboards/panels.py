@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dashboards import colours
-from dashboards.fields import Json, numbers
+from dashboards.fields import Json, fixed_colour, numbers
 from dashboards.options import DashboardOptions
 from dashboards.queries import query
 
@@ -57,15 +57,17 @@ def stat(
     *,
     calculation: str = "sum",
     sparkline: bool = False,
+    fields: str = "",
+    orientation: str = "vertical",
     overrides: Sequence[Json] = (),
 ) -> Json:
-    """Big numbers, one for each numeric column."""
+    """Big numbers, one for each numeric column, or for each whose name matches `fields` (`/regular expression/`)."""
     options = {
         "colorMode": "value",
         "graphMode": "area" if sparkline else "none",
         "justifyMode": "auto",
-        "orientation": "vertical",
-        "reduceOptions": {"calcs": [calculation], "fields": "", "values": False},
+        "orientation": orientation,
+        "reduceOptions": {"calcs": [calculation], "fields": fields, "values": False},
         "text": {"titleSize": 14, "valueSize": 30},
         "textMode": "value_and_name",
     }
@@ -130,6 +132,41 @@ def stacked_bars(
     return drawn | {"interval": "10s", "maxDataPoints": 100}
 
 
+def lines(head: Head, unit: str, *, decimals: int | None = None, overrides: Sequence[Json] = ()) -> Json:
+    """Measurements over time, one line each, with last and greatest value in the legend."""
+    drawn = stacked_bars(head, legend="bottom", overrides=overrides)
+    drawn["options"]["legend"] |= {"calcs": ["lastNotNull", "max"], "displayMode": "list", "sortBy": "Max"}
+    drawn["fieldConfig"]["defaults"] |= {"color": {"mode": "palette-classic"}, "decimals": decimals, "unit": unit}
+    drawn["fieldConfig"]["defaults"]["custom"] |= _LINE | {"fillOpacity": 15, "spanNulls": True}
+    return drawn
+
+
+def compared_lines(head: Head, present: str, past: str, colour: str) -> Json:
+    """Two series over time: the present one filled, the past one as a dashed grey line."""
+    drawn = stacked_bars(
+        head,
+        legend="bottom",
+        overrides=[
+            fixed_colour(present, colour),
+            fixed_colour(
+                past, colours.NEUTRAL, custom__lineStyle={"dash": [6, 6], "fill": "dash"}, custom__fillOpacity=0
+            ),
+        ],
+    )
+    drawn["fieldConfig"]["defaults"]["custom"] |= _LINE | {"fillOpacity": 25}
+    return drawn
+
+
+# A point where it has no neighbour to draw a line to.
+_LINE: Json = {
+    "drawStyle": "line",
+    "lineWidth": 2,
+    "pointSize": 4,
+    "showPoints": "auto",
+    "stacking": {"group": "A", "mode": "none"},
+}
+
+
 def table(
     head: Head,
     *,
@@ -145,22 +182,22 @@ def table(
     }
     defaults = {
         "color": {"fixedColor": "text", "mode": "fixed"},
-        "custom": {"align": "auto", "displayMode": "auto", "inspect": inspect, "minWidth": 60},
+        "custom": {"align": "auto", "displayMode": "auto", "inspect": inspect, "minWidth": 32},
         "mappings": [],
         "unit": "string",
     }
     return panel("table", head, options, defaults, [numbers(), *overrides])
 
 
-def logs(head: Head) -> Json:
-    """Text with its own line breaks, in a monospaced font."""
+def logs(head: Head, *, lines: bool = False) -> Json:
+    """Text with its own line breaks, in a monospaced font; `lines`: many records with time, level and details each."""
     options = {
         "dedupStrategy": "none",
-        "enableLogDetails": False,
+        "enableLogDetails": lines,
         "prettifyLogMessage": False,
         "showCommonLabels": False,
         "showLabels": False,
-        "showTime": False,
+        "showTime": lines,
         "sortOrder": "Descending",
         "wrapLogMessage": True,
     }

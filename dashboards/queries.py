@@ -1,7 +1,8 @@
 """The SQL of the dashboards: `sql/*.sql`, with the parts that queries share put in.
 
 `{{name}}` stands for `sql/parts/name.sql`, `{{name argument}}` for the same with every `@` in it replaced by the
-argument. Comment lines stay in the files; Grafana gets the statement alone.
+argument, every `@2` by a second one, if there is one. Comment lines stay in the files; Grafana gets the statement
+alone.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dashboards import colours
 from dashboards.options import DashboardOptions
 
 SQL_FOLDER = Path(__file__).parent / "sql"
-_PART = re.compile(r"\{\{(\w+)(?: ([\w.]+))?\}\}")
+_PART = re.compile(r"\{\{(\w+)(?: ([\w.]+))?(?: ([\w.]+))? ?\}\}")
 
 
 def query(name: str, options: DashboardOptions) -> str:
@@ -24,12 +25,13 @@ def query(name: str, options: DashboardOptions) -> str:
 
 def _assemble(text: str, options: DashboardOptions) -> str:
     def part(match: re.Match[str]) -> str:
-        name, argument = match.groups()
+        name, argument, second = match.groups(default="")
         if name == "pinned":
             return colours.pinned(options)
         if name == "slots":
             return str(len(colours.PALETTE))
-        return _assemble(_statement(f"parts/{name}").replace("@", argument or ""), options)
+        text = _statement(f"parts/{name}").replace("@2", second).replace("@", argument)
+        return _assemble(text, options)
 
     return _PART.sub(part, text)
 

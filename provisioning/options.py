@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from dashboards.options import DashboardOptions
 
@@ -13,6 +14,7 @@ class ProvisioningOptions:
 
     `password_variable`: name of the variable that holds the password in Grafana's environment; None where the database
     asks for none. `dashboards_path`: where Grafana sees the rendered `json` folder; None for the rendered one itself.
+    `own_dashboards`: a folder with dashboards of the administrator's own, which are rendered beside ours.
     """
 
     database_host: str
@@ -24,6 +26,7 @@ class ProvisioningOptions:
     folder: str = "Audit"
     folder_uid: str = "auditgraf"
     dashboards_path: str | None = None
+    own_dashboards: Path | None = None
     dashboards: DashboardOptions = field(default_factory=DashboardOptions)
 
     @property

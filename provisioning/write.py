@@ -14,6 +14,7 @@ from dashboards.build import build
 from exporter.errors import ConfigError
 from provisioning.datasource import datasource_file
 from provisioning.options import ProvisioningOptions
+from provisioning.own import own_dashboards
 from provisioning.provider import provider_file
 from provisioning.yaml_file import to_yaml
 
@@ -59,7 +60,10 @@ def _files(out: Path, options: ProvisioningOptions) -> dict[str, bytes]:
             for error in failure.errors(include_url=False)
         )
         raise ConfigError(f"Grafana can't use these settings: {problems}") from None
-    files |= {f"json/{name}": content for name, content in build(options.dashboards).items()}
+    dashboards = build(options.dashboards)
+    if options.own_dashboards is not None:
+        dashboards |= own_dashboards(options.own_dashboards, options.datasource_uid, beside=dashboards)
+    files |= {f"json/{name}": content for name, content in dashboards.items()}
     listing = json.dumps({"files": sorted(files)}, indent=2) + "\n"
     return files | {MANIFEST: listing.encode()}
 

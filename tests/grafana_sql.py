@@ -55,6 +55,8 @@ def _format(variable: Mapping[str, Any], value: str | Sequence[str] | None, form
 def expand(sql: str, start: datetime, end: datetime, interval: str = "5m") -> str:
     """The macros put in for a time range. Raises MacroError for one that Grafana does not know."""
     sql = sql.replace("$__interval_ms", "300000").replace("$__interval", interval)
+    for name, moment in (("From", start), ("To", end)):
+        sql = sql.replace(f"$__unixEpoch{name}()", str(int(moment.timestamp())))
 
     def put_in(match: re.Match[str]) -> str:
         name, arguments = match[1], [argument.strip(" ") for argument in match[2].split(",")]

@@ -100,15 +100,17 @@ def administration(draw: Random) -> Story:
     person = someone(draw, "admin")
     visit = Visit(draw, person)
     sign_in(visit, person)
-    for act in draw.sample([_grant, _secret, configure, _token, _denied], draw.randint(1, 4)):
+    for act in draw.sample([grant, view_secret, configure, _token, _denied], draw.randint(1, 4)):
         act(visit)
     sign_out(visit, person)
     return visit.story()
 
 
-def _grant(visit: Visit) -> None:
+def grant(visit: Visit, *, granted: bool | None = None) -> None:
+    """Somebody gets a role, or loses it; `granted`: which of the two, instead of by chance."""
     person, role = someone(visit.draw, "staff", "customer"), visit.draw.choice(_ROLES)
-    granted = visit.draw.random() < 0.6
+    if granted is None:
+        granted = visit.draw.random() < 0.6
     visit.tell(
         "platform-console",
         "role.granted" if granted else "role.revoked",
@@ -118,7 +120,8 @@ def _grant(visit: Visit) -> None:
     )
 
 
-def _secret(visit: Visit) -> None:
+def view_secret(visit: Visit) -> None:
+    """A secret is looked at."""
     namespace, secret = visit.draw.choice(_NAMESPACES), visit.draw.choice(["database", "smtp", "gateway-key"])
     visit.tell(
         "platform-console",

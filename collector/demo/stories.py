@@ -6,7 +6,8 @@ from collections.abc import Callable
 from random import Random
 
 from collector.demo.duties import PRODUCTS, administration, catalogue, support
-from collector.demo.people import address_in, networks_by_city
+from collector.demo.intrusion import brute_force, clearing_out, takeover
+from collector.demo.people import networks_by_city
 from collector.demo.programs import chatter, deployment, invoices, nightly, stock_taking
 from collector.demo.signing import sign_in, sign_in_fails, sign_out, someone, user_target
 from collector.demo.voices import Request, Story, Target, Visit
@@ -140,19 +141,6 @@ def _careful(draw: Random) -> Story:
     return visit.story()
 
 
-def _brute_force(draw: Random) -> Story:
-    """Many guesses in a short time from one far address, in the end against one account that gets locked."""
-    victim = someone(draw, "staff", "admin")
-    far = [n for city in ("Shenzhen", "Saint Petersburg", "Caracas", "Tashkent") for n in networks_by_city()[city]]
-    visit = Visit(draw, victim, address_in(draw.choice(far), draw), pace=1.5)
-    for login in draw.sample(["admin", "root", "test", "oracle", "backup", "postgres"], 3):
-        sign_in_fails(visit, login, "unknown_user")
-    for _ in range(draw.randint(9, 30)):
-        sign_in_fails(visit, victim.name)
-    sign_in_fails(visit, victim.name, "account_locked")
-    return Story(tuple(visit.events))
-
-
 _CHOICES: tuple[tuple[Callable[[Random], Story], int], ...] = (
     (_shopping, 24),
     (_documents, 14),
@@ -166,7 +154,9 @@ _CHOICES: tuple[tuple[Callable[[Random], Story], int], ...] = (
     (stock_taking, 4),
     (deployment, 3),
     (nightly, 2),
-    (_brute_force, 1),
+    (brute_force, 1),
+    (takeover, 1),
+    (clearing_out, 1),
 )
 _STORIES = [tell for tell, _ in _CHOICES]
 _WEIGHTS = [weight for _, weight in _CHOICES]

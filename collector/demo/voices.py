@@ -91,7 +91,7 @@ class Visit:
         """The address defaults to the actor's own, now and then on a journey; `pace`: seconds from act to act."""
         self.draw = draw
         self.actor = actor
-        if address is None and isinstance(actor, Person) and draw.random() < 0.04:
+        if address is None and isinstance(actor, Person) and draw.random() < 0.015:
             city = draw.choice(sorted(networks_by_city()))
             address = address_in(draw.choice(networks_by_city()[city]), draw)
         self.address = address or actor.address

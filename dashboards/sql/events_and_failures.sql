@@ -1,8 +1,7 @@
 -- Events and failures over time. Parameters: the filters. Columns: time (epoch), Events, Failures.
-SELECT $__timeGroupAlias(occurred_at, $__interval, 0),
-       count(*)::float8 AS "Events",
-       (count(*) FILTER (WHERE outcome = 'failure'))::float8 AS "Failures"
-FROM audit.events
-WHERE {{filters}}
+SELECT $__timeGroup(moment, $__interval, 0) AS time,
+       sum(events)::float8 AS "Events",
+       coalesce(sum(events) FILTER (WHERE outcome = 'failure'), 0)::float8 AS "Failures"
+FROM {{counted 0}} AS counted
 GROUP BY 1
 ORDER BY 1

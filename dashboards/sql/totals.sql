@@ -1,9 +1,13 @@
 -- Key figures of the time range in one row. Parameters: the filters.
 -- Columns: Failure share (0 to 1), Actors, Addresses, Countries, Services (numbers of distinct ones).
-SELECT coalesce((count(*) FILTER (WHERE outcome = 'failure'))::float8 / nullif(count(*), 0), 0) AS "Failure share",
-       count(DISTINCT {{actor_key}}) FILTER (WHERE {{actor_key}} <> '') AS "Actors",
-       count(DISTINCT client_ip) AS "Addresses",
-       count(DISTINCT country) AS "Countries",
-       count(DISTINCT service) AS "Services"
-FROM audit.events
-WHERE {{filters}}
+WITH counted AS MATERIALIZED (
+    SELECT service, outcome, sum(events) AS events FROM {{counted 0}} AS counted GROUP BY 1, 2
+), actors AS MATERIALIZED (
+    SELECT DISTINCT {{actor_key}} AS actor_key, country FROM {{actors}} AS actors
+)
+SELECT (SELECT coalesce(sum(events) FILTER (WHERE outcome = 'failure') / nullif(sum(events), 0), 0)::float8 FROM counted)
+           AS "Failure share",
+       (SELECT count(DISTINCT actor_key) FROM actors WHERE actor_key <> '') AS "Actors",
+       (SELECT count(client_ip) FROM (SELECT DISTINCT client_ip FROM {{addresses}} AS addresses) AS each_address) AS "Addresses",
+       (SELECT count(DISTINCT country) FROM actors) AS "Countries",
+       (SELECT count(DISTINCT service) FROM counted) AS "Services"

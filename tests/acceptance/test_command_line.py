@@ -51,8 +51,12 @@ def open_folder() -> Iterator[Path]:
 
 def test_up_brings_up_everything_and_takes_it_down_again(tmp_path: Path, open_folder: Path) -> None:
     home = open_folder / "data"
-    grpc, http = free_ports(2)
-    ports = {"AUDITGRAF_GRPC_LISTEN": f"127.0.0.1:{grpc}", "AUDITGRAF_HTTP_LISTEN": f"127.0.0.1:{http}"}
+    grpc, http, metrics = free_ports(3)
+    ports = {
+        "AUDITGRAF_GRPC_LISTEN": f"127.0.0.1:{grpc}",
+        "AUDITGRAF_HTTP_LISTEN": f"127.0.0.1:{http}",
+        "AUDITGRAF_METRICS_LISTEN": f"127.0.0.1:{metrics}",
+    }
     with (tmp_path / "up.log").open("w+b") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "collector", "up", "--demo", "--no-grafana", "--home", str(home)],

@@ -21,7 +21,7 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 LONG_RUNNING = ("postgres", "collector", "grafana")
 ONE_SHOT = ("passwords", "migrate", "render")
-OWN = ("passwords", "migrate", "collector", "render", "demo")
+OWN = ("passwords", "migrate", "collector", "retention", "render", "demo")
 
 
 def env_file() -> dict[str, str]:
@@ -49,7 +49,7 @@ def test_every_password_comes_from_the_environment() -> None:
 
 def test_no_connection_url_carries_a_password() -> None:
     urls = re.findall(r"postgresql://([^@\s]*)@", COMPOSE)
-    assert len(urls) == 3
+    assert len(urls) == 4
     assert [url for url in urls if ":" in url] == []
 
 
@@ -109,6 +109,7 @@ def test_services_start_in_order() -> None:
     assert waits_for("postgres") == {"passwords": "service_completed_successfully"}
     assert waits_for("migrate") == {"postgres": "service_healthy"}
     assert waits_for("collector") == {"migrate": "service_completed_successfully"}
+    assert waits_for("retention") == {"migrate": "service_completed_successfully"}
     assert waits_for("grafana") == {
         "render": "service_completed_successfully",
         "collector": "service_healthy",
@@ -128,7 +129,7 @@ def test_only_otlp_and_grafana_are_published_and_on_loopback_by_default() -> Non
 
 def test_postgresql_is_reached_only_by_who_needs_it() -> None:
     on_it = {name for name, settings in SERVICES.items() if "database" in settings.get("networks", [])}
-    assert on_it == {"postgres", "migrate", "collector", "grafana"}
+    assert on_it == {"postgres", "migrate", "collector", "retention", "grafana"}
     assert SERVICES["postgres"]["networks"] == ["database"]
     assert NETWORKS["database"]["internal"] is True
 
@@ -143,6 +144,7 @@ def test_each_service_knows_only_the_passwords_it_needs() -> None:
         "postgres": {"AUDITGRAF_OWNER_PASSWORD"},
         "migrate": {"AUDITGRAF_OWNER_PASSWORD", "AUDITGRAF_WRITER_PASSWORD", "AUDITGRAF_READER_PASSWORD"},
         "collector": {"AUDITGRAF_WRITER_PASSWORD"},
+        "retention": {"AUDITGRAF_OWNER_PASSWORD"},
         "render": set(),
         "grafana": {"GRAFANA_ADMIN_PASSWORD", "AUDITGRAF_READER_PASSWORD"},
         "demo": set(),

@@ -17,10 +17,13 @@ from exporter.errors import StoreUnavailableError
 from exporter.otlp.decode import Source
 from exporter.store.migrate import DAYS_AHEAD, latest_version
 from exporter.store.queries import query
+from exporter.store.rollups import Kind
 from exporter.store.session import Session
 
 # Sources of one process; past that the oldest is asked for again. A pod restart makes a new one, so they add up.
 _SOURCES_KEPT = 50_000
+# Kinds of events that one process remembers; most have some hundreds.
+_KINDS_KEPT = 100_000
 # Longer than any window in which an arrival counts as a retry (exporter/store/writer.py).
 _ARRIVALS_KEPT = timedelta(days=8)
 # A partition and its indexes take about ten locks, and PostgreSQL has 6,400 for all its sessions by default.
@@ -38,6 +41,8 @@ class Catalogue:
         self._lock = threading.RLock()
         self._sources: OrderedDict[bytes, int] = OrderedDict()
         self._partitions: set[tuple[str, date]] = set()
+        self._kinds: dict[Kind, int] = {}
+        self._kinds_of: date | None = None
 
     def source_ids(self, sources: Sequence[Source], columns: Sequence[dict[str, str | None]]) -> np.ndarray:
         """The id of each source; new ones are stored with their service, environment and tenant."""
@@ -48,8 +53,23 @@ class Catalogue:
             ]
         return np.array(ids, np.int32)
 
+    def kind_ids(self, kinds: Iterable[Kind]) -> dict[Kind, int]:
+        """The id of each kind; new ones are stored, within the bounds that audit.kind_ids sets."""
+        today = datetime.now(UTC).date()
+        with self._lock:
+            # The bounds are by day: what was beyond them yesterday may have an id of its own today.
+            if today != self._kinds_of or len(self._kinds) > _KINDS_KEPT:
+                self._kinds.clear()
+                self._kinds_of = today
+            wanted = set(kinds)
+            if new := [kind for kind in wanted if kind not in self._kinds]:
+                row = self._fetch("kind_ids", (orjson.dumps(new).decode(),))
+                assert row is not None
+                self._kinds.update(zip(new, row[0], strict=True))
+            return {kind: self._kinds[kind] for kind in wanted}
+
     def ensure_partitions(self, wanted: Iterable[tuple[str, date]]) -> None:
-        """Makes the partitions (class, UTC day) that are missing."""
+        """Makes the partitions (class, UTC day) that are missing, and those of their rollups."""
         with self._lock:
             missing: dict[str, list[date]] = {}
             for name, day in wanted:
@@ -60,6 +80,7 @@ class Catalogue:
                 for start in range(0, len(days), _DAYS_AT_ONCE):
                     some = days[start : start + _DAYS_AT_ONCE]
                     self._fetch("ensure_partitions", (name, some))
+                    self._fetch("ensure_rollups", (some,))
                     self._partitions.update((name, day) for day in some)
 
     def ensure_ahead(self, classes: Iterable[str]) -> None:
@@ -73,6 +94,12 @@ class Catalogue:
         """After a partition turned out to be gone (retention): ask again."""
         with self._lock:
             self._partitions.clear()
+
+    def summarise_next(self) -> str | None:
+        """Summarises one more day for charts over long ranges; says what it did, None where nothing is to be done."""
+        with self._lock:
+            row = self._fetch("summarise_next", ())
+        return None if row is None else row[0]
 
     def forget_arrivals(self) -> None:
         """Removes what no retry can refer to any more from audit.arrivals."""

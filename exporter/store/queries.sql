@@ -37,9 +37,26 @@ CREATE TEMPORARY TABLE IF NOT EXISTS staging (LIKE audit.event_template) ON COMM
 -- name: quarantine
 INSERT INTO audit.quarantine (received_at, source_id, reason, record) VALUES (%s, %s, %s, %s);
 
--- name: notify
--- Tells whoever follows which moments this group is about: `auditgraf tail` listens.
-SELECT pg_notify('audit_events', %s);
+-- name: merge
+-- Stores those of a staged group that are not there yet.
+INSERT INTO {table} ({columns}) SELECT {columns} FROM {staging} ORDER BY id ON CONFLICT DO NOTHING;
+
+-- name: just_stored
+-- How many of these events this very transaction has stored, by five minutes and kind.
+SELECT * FROM audit.just_stored(%(class)s, %(ids)s::uuid[], %(times)s::timestamptz[]);
+
+-- name: kind_ids
+SELECT audit.kind_ids(%s::jsonb);
+
+-- name: ensure_rollups
+SELECT audit.ensure_rollups(%s::date[]);
+
+-- name: count_events
+-- Counts what was stored, and tells whoever follows which moments it is about: `auditgraf tail` listens.
+SELECT audit.count_events(%(slots)s::int[], %(kinds)s::int[], %(counts)s::int[]), pg_notify('audit_events', %(span)s);
+
+-- name: summarise_next
+SELECT audit.summarise_next();
 
 -- name: migrations_table
 CREATE TABLE IF NOT EXISTS audit.migrations (

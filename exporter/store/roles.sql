@@ -45,6 +45,9 @@ BEGIN
             ('auditgraf_reader', 'statement_timeout', '30s'),
             ('auditgraf_reader', 'idle_in_transaction_session_timeout', '60s'),
             ('auditgraf_reader', 'search_path', 'audit'),
+            -- A chart over months groups a hundred thousand actors in memory; to compile its plan takes longer than to run it.
+            ('auditgraf_reader', 'work_mem', '64MB'),
+            ('auditgraf_reader', 'jit', 'off'),
             ('auditgraf_writer', 'search_path', 'audit'),
             ('auditgraf_writer', 'lock_timeout', '8s')
         ) AS settings (role_name, setting, value)

@@ -112,6 +112,8 @@ def _through_the_collector(url: str, payloads: list[bytes], records: int) -> tup
         "AUDITGRAF_DATABASE_URL": url,
         "AUDITGRAF_GRPC_LISTEN": "127.0.0.1:14317",
         "AUDITGRAF_HTTP_LISTEN": "127.0.0.1:14318",
+        "AUDITGRAF_RETENTION_EVERY": "never",
+        "AUDITGRAF_METRICS_LISTEN": "127.0.0.1:18888",
     }
     process = subprocess.Popen([sys.executable, "-m", "collector", "serve"], env=environment)
     try:

@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # Tests run side by side on as many processes as there are processors.
 JOBS ?= auto
 
-.PHONY: help install up test test-grafana lint bench bench-export bench-retention dashboards lock clean
+.PHONY: help install up test test-grafana lint bench bench-export bench-retention bench-dashboards dashboards lock clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ bench-export: install ## Export of many events, next to a plain COPY; figures in
 
 bench-retention: install ## Drops by size, and what writers notice; figures in build/bench/retention.json
 	$(BIN)/python -m tests.benchmarks.retention
+
+bench-dashboards: install ## Every dashboard query on 10 million events; figures in build/bench/dashboards.json
+	$(BIN)/python -m tests.benchmarks.dashboards
 
 dashboards: install ## Render the dashboards again that are committed under dashboards/json
 	$(BIN)/python -m dashboards.build

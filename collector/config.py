@@ -15,14 +15,19 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 
 from exporter.document import Document, load
+from exporter.enrich.forwarded import TrustedProxies
 from exporter.errors import ConfigError
+from exporter.redaction import Redaction
 
 # Variables and the place in the file that each stands for. Secrets have no place in the file: environment only.
 VARIABLES: dict[str, tuple[str, ...]] = {
     "AUDITGRAF_GRPC_LISTEN": ("grpc", "listen"),
     "AUDITGRAF_HTTP_LISTEN": ("http", "listen"),
+    "AUDITGRAF_METRICS_LISTEN": ("telemetry", "listen"),
     "AUDITGRAF_MAX_REQUEST_BYTES": ("limits", "max_request_bytes"),
     "AUDITGRAF_UNMATCHED": ("mapping", "unmatched"),
+    "AUDITGRAF_RETENTION_EVERY": ("retention_job", "every"),
+    "AUDITGRAF_ARCHIVE_TO": ("archive", "to"),
     "AUDITGRAF_GEOIP_CITY": ("geoip", "city"),
     "AUDITGRAF_GEOIP_ASN": ("geoip", "asn"),
     "AUDITGRAF_GRAFANA_URL": ("grafana", "url"),
@@ -37,13 +42,20 @@ SECRETS: dict[str, tuple[str, ...]] = {
     "AUDITGRAF_READER_DATABASE_URL": ("database", "reader_url"),
     "AUDITGRAF_WRITER_PASSWORD": ("database", "writer_password"),
     "AUDITGRAF_READER_PASSWORD": ("database", "reader_password"),
+    "AUDITGRAF_REDACTION_KEY": ("redaction", "key"),
 }
 ENVIRONMENT_ONLY = ("AUDITGRAF_CONFIG", "AUDITGRAF_HOME", *SECRETS)
 
 # As exporter/store/roles.sql sets them: PostgreSQL applies a role's settings to logins only, not where one becomes it.
 _ROLE_SETTINGS = {
     "auditgraf_writer": {"search_path": "audit", "lock_timeout": "8s"},
-    "auditgraf_reader": {"search_path": "audit", "default_transaction_read_only": "on", "statement_timeout": "30s"},
+    "auditgraf_reader": {
+        "search_path": "audit",
+        "default_transaction_read_only": "on",
+        "statement_timeout": "30s",
+        "work_mem": "64MB",
+        "jit": "off",
+    },
 }
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 # audit.ensure_partitions refuses more than 14 days; one of them is for clocks that differ.
@@ -77,6 +89,15 @@ def _listen(value: object) -> str:
     return text
 
 
+def _listen_or_off(value: object) -> str:
+    if value is False or str(value).strip().lower() == "off":  # unquoted, YAML takes it for a boolean
+        return "off"
+    try:
+        return _listen(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is no host:port; write e.g. 127.0.0.1:8888, or off") from None
+
+
 def _ahead(value: object) -> timedelta:
     span = parse_duration(value)
     if span is None or span > _FURTHEST_AHEAD:
@@ -84,9 +105,46 @@ def _ahead(value: object) -> timedelta:
     return span
 
 
+def _keep(value: object) -> timedelta | None:
+    keep = parse_duration(value)
+    if keep is not None and keep < timedelta(hours=1):
+        raise ValueError("shorter than an hour; write at least 1h, or never")
+    return keep
+
+
+def _every(value: object) -> timedelta | None:
+    every = parse_duration(value)
+    if every is not None and not timedelta(minutes=1) <= every <= timedelta(days=1):
+        raise ValueError("write a time from 1m to 1d, or never where another program runs it")
+    return every
+
+
+def _archive_place(value: object) -> object:
+    if value is not None and not re.fullmatch(r"/.*|s3://[^/@\s]+(/\S*)?", str(value)):
+        raise ValueError(f"{str(value)!r} is no place for archives; write an absolute folder or s3://bucket/prefix")
+    return value
+
+
+def _s3_endpoint(value: object) -> object:
+    if value is not None and not re.fullmatch(r"https?://[^/@\s]+", str(value)):
+        raise ValueError("write http(s)://host:port, without user, password and path")
+    return value
+
+
+def _rollups(value: object) -> timedelta | None:
+    span = parse_duration(value)
+    if span is not None and span < timedelta(days=1):
+        raise ValueError("counts are kept by the month; write at least 1d, or never")
+    return span
+
+
 Ahead = Annotated[timedelta, BeforeValidator(_ahead)]
 Duration = Annotated[timedelta | None, BeforeValidator(parse_duration)]
+Keep = Annotated[timedelta | None, BeforeValidator(_keep)]
+Every = Annotated[timedelta | None, BeforeValidator(_every)]
+Rollups = Annotated[timedelta | None, BeforeValidator(_rollups)]
 Listen = Annotated[str, BeforeValidator(_listen)]
+ListenOrOff = Annotated[str, BeforeValidator(_listen_or_off)]
 
 
 class Section(BaseModel):
@@ -120,6 +178,13 @@ class Http(Receiver):
     cors_allowed_origins: tuple[str, ...] = ()
 
 
+class Telemetry(Section):
+    """Where Prometheus scrapes the collector's own metrics; `off` for nowhere."""
+
+    # Loopback, and the port at which the OpenTelemetry Collector has its own.
+    listen: ListenOrOff = "127.0.0.1:8888"
+
+
 class Limits(Section):
     """Bounds on what one sender can ask for."""
 
@@ -144,8 +209,17 @@ class Window(Section):
 class Mapping_(Section):
     """How records become events."""
 
+    presets: tuple[str, ...] = ()  # shapes of well-known systems, beside the two that are always there
     rules: tuple[Path, ...] = ()
     unmatched: Literal["keep", "drop", "reject"] = "keep"
+    # Whose forwarding headers are believed: networks, addresses, `private`, `loopback`.
+    trusted_proxies: tuple[str, ...] = ()
+
+    @field_validator("trusted_proxies", mode="after")
+    @classmethod
+    def _networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        TrustedProxies(networks)
+        return networks
 
 
 class GeoIp(Section):
@@ -155,6 +229,27 @@ class GeoIp(Section):
     asn: str | None = None
 
 
+class Links(Section):
+    """Where the dashboards lead to outside of the set."""
+
+    trace: str = ""  # the URL of one trace, with {trace_id} in it
+
+
+class RetentionJob(Section):
+    """How often the collector runs retention; None: never, because something else does."""
+
+    every: Every = timedelta(hours=1)
+
+
+class Archive(Section):
+    """Where expired partitions go before they are dropped; without `to`, nowhere. Credentials: AWS_* variables."""
+
+    to: Annotated[str | None, BeforeValidator(_archive_place)] = None
+    format: Literal["parquet", "jsonl.zst"] = "parquet"
+    endpoint: Annotated[str | None, BeforeValidator(_s3_endpoint)] = None  # where S3 is not Amazon's
+    region: str | None = None
+
+
 class Grafana(Section):
     """What the rendered files say about Grafana and its way to PostgreSQL."""
 
@@ -162,6 +257,9 @@ class Grafana(Section):
     datasource_uid: str = Field("auditgraf", pattern=r"^[A-Za-z0-9_-]{1,40}$")
     folder: str = Field("Audit", min_length=1)
     colours: dict[str, str] = Field(default_factory=dict)  # action to #rrggbb, over the palette's
+    refresh: str = "30s"  # Grafana's interval; empty for none
+    links: Links = Links()
+    dashboards: Path | None = None  # a folder with JSON files of your own
     folder_uid: str = Field("auditgraf", pattern=r"^[A-Za-z0-9_-]{1,40}$")
     dashboards_path: str | None = None  # where Grafana sees DIR/json; None: DIR/json itself
     database_host: str | None = None  # host:port or socket folder as Grafana sees it; None: as the collector does
@@ -180,10 +278,16 @@ class Config(Section):
     database: Database = Database()
     grpc: Grpc = Grpc()
     http: Http = Http()
+    telemetry: Telemetry = Telemetry()
     limits: Limits = Limits()
     accept: Window = Window()
     mapping: Mapping_ = Mapping_()
-    retention: dict[str, Duration] = Field(default_factory=dict)
+    redaction: Redaction = Redaction()
+    retention: dict[str, Keep] = Field(default_factory=dict)
+    retention_job: RetentionJob = RetentionJob()
+    # How long audit.volume keeps a month's counts; they outlive the events.
+    rollups: Rollups = timedelta(days=5 * 365)
+    archive: Archive = Archive()
     geoip: GeoIp = GeoIp()
     grafana: Grafana = Grafana()
     map: Map = Map()
@@ -192,17 +296,21 @@ class Config(Section):
     @field_validator("retention", mode="after")
     @classmethod
     def _complete(cls, classes: dict[str, timedelta | None]) -> dict[str, timedelta | None]:
-        for name, keep in classes.items():
+        for name in classes:
             if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", name):
                 raise ValueError(f"{name!r} is no class name; use lower-case letters, digits and _")
-            if keep is not None and keep < timedelta(hours=1):
-                raise ValueError(f"{name}: shorter than an hour; write at least 1h, or never")
+            if re.search(r"_p\d{8}(_\d+)?$", name):
+                raise ValueError(f"{name!r} would be a partition's name; end it otherwise")
         return {"default": timedelta(days=365), "log": timedelta(days=7)} | classes
 
     @property
     def classes(self) -> dict[str, timedelta | None]:
         """Retention class to how long its events are kept; None is for ever."""
         return self._complete(self.retention)
+
+    def redaction_key(self) -> bytes | None:
+        """The key of hashes and pseudonyms, as Redactor takes it; None where it isn't set."""
+        return self.redaction.secret_key()
 
     def owner_url(self) -> str:
         """The owner's connection URL; raises ConfigError where it isn't set."""
@@ -239,8 +347,8 @@ def shown(config: Config, *, secrets: bool = False) -> str:
     values = config.model_dump(mode="python", exclude={"database", "retention"})
     values["retention"] = {name: format_duration(keep) for name, keep in config.classes.items()}
     lines = [yaml.safe_dump(_plain(values), sort_keys=False, allow_unicode=True)]
-    for variable, (_, name) in SECRETS.items():
-        secret: SecretStr | None = getattr(config.database, name)
+    for variable, (section, name) in SECRETS.items():
+        secret: SecretStr | None = getattr(getattr(config, section), name)
         if secret is not None:
             lines.append(f"# {variable}={secret.get_secret_value() if secrets else '(set, hidden)'}\n")
     return "".join(lines)
@@ -294,6 +402,8 @@ def load_config(environ: Mapping[str, str] | None = None, path: Path | None = No
         raise document.error((), "the file must be a mapping of settings")
     if "database" in document.data:
         raise document.error(("database",), "connection URLs and passwords come from AUDITGRAF_* variables only")
+    if isinstance(document.data.get("redaction"), dict) and "key" in document.data["redaction"]:
+        raise document.error(("redaction", "key"), "the key comes from AUDITGRAF_REDACTION_KEY only; remove it here")
     file_only = document.parse(Config)
     values: dict[str, Any] = dict(document.data)
     for variable, place in {**VARIABLES, **SECRETS}.items():
@@ -310,10 +420,16 @@ def load_config(environ: Mapping[str, str] | None = None, path: Path | None = No
 
 def _anchored(config: Config, file: Path | None) -> Config:
     """Paths in the file are relative to the file."""
-    if file is None or not config.mapping.rules:
+    if file is None:
         return config
     rules = tuple(file.parent / rule for rule in config.mapping.rules)
-    return config.model_copy(update={"mapping": config.mapping.model_copy(update={"rules": rules})})
+    own = config.grafana.dashboards and file.parent / config.grafana.dashboards
+    return config.model_copy(
+        update={
+            "mapping": config.mapping.model_copy(update={"rules": rules}),
+            "grafana": config.grafana.model_copy(update={"dashboards": own}),
+        }
+    )
 
 
 def unknown_variables(variables: Mapping[str, str]) -> list[str]:

@@ -136,7 +136,7 @@ class Collector:
             return f"PostgreSQL has not answered within {_PROBE_S:g} s"
 
     async def _maintain(self) -> None:
-        """Makes partitions ahead of time, so that no sender waits for one at midnight, and summaries of days gone by."""
+        """Makes partitions ahead of time, so that no sender waits for one at midnight; summarises days gone by."""
         while True:
             pause = _MAINTENANCE_S
             try:

@@ -43,7 +43,7 @@ def _configuration(environ: Mapping[str, str]) -> Iterator[Finding]:
 
 def _rules(config: Config) -> Iterator[Finding]:
     try:
-        ruleset = load_all(config.mapping.rules, tuple(config.classes))
+        ruleset = load_all(config.mapping.rules, tuple(config.classes), config.mapping.presets)
     except ConfigError as failure:
         yield Finding(
             "rules",

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import polars as pl
-from pydantic import BeforeValidator, Field, WrapValidator
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, WrapValidator
 
 from exporter.mapping.columns import Source, parse_source
 from exporter.mapping.conditions import Match, Regex
@@ -45,12 +45,14 @@ def _format(value: object) -> object:
 class Pattern(Section):
     """A regular expression whose named groups become attributes, or the names of comma-separated values."""
 
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["regex"]}, {"required": ["csv"]}]})
+
     regex: Regex | None = None
-    csv: tuple[Name, ...] | None = None
+    csv: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
 
     @classmethod
     def conflicts(cls, data: Mapping[str, Any]) -> Iterator[Problem]:
-        if data.get("regex") is None and not data.get("csv"):
+        if data.get("regex") is None and data.get("csv") is None:
             yield (), "give it one of regex, csv: an expression with named groups, or the values' names in order"
         elif len(data) > 1:
             yield ("csv",), "regex says already how the text is read; keep one of them"
@@ -62,7 +64,11 @@ class ParseStep(Section):
     name: Name
     match: Annotated[Match, WrapValidator(read_match)]
     source: Annotated[Any, BeforeValidator(_source)] = Field(Source("record", "body"), alias="from")
-    form: Annotated[Literal["json", "pairs"] | Pattern, BeforeValidator(_format)] = Field(alias="as")
+    form: Annotated[
+        Annotated[Literal["json", "pairs"], Tag("word")] | Annotated[Pattern, Tag("pattern")],
+        Discriminator(lambda given: "word" if isinstance(given, str) else "pattern"),
+        BeforeValidator(_format),
+    ] = Field(alias="as")
     prefix: str = ""  # put in front of the new attributes' names
 
     def reads(self) -> frozenset[str]:

@@ -43,9 +43,7 @@ def key_values(attributes: Mapping[str, Any] | Pairs) -> list[KeyValue]:
     return [KeyValue(key=key, value=any_value(value)) for key, value in pairs]
 
 
-def request(
-    *records: LogRecord, resource: Mapping[str, Any] | Pairs = (), scope: str = ""
-) -> ExportLogsServiceRequest:
+def request(*records: LogRecord, resource: Mapping[str, Any] | Pairs = (), scope: str = "") -> ExportLogsServiceRequest:
     """A request of one resource and one scope."""
     made = ExportLogsServiceRequest()
     resource_logs = made.resource_logs.add()

@@ -98,6 +98,26 @@ def test_named_groups_become_attributes_where_the_expression_matches() -> None:
     assert event(record(body="nobody"), rules=rules)["attributes"] == {}
 
 
+@pytest.mark.parametrize(
+    ("text", "attributes", "flags"),
+    [
+        ('1,"a ""b"", c", x ', {"n": "1", "said": 'a "b", c', "then": "x"}, set()),
+        ('1,"two\nlines",', {"n": "1", "said": "two\nlines"}, set()),
+        ('"",,z,beyond', {"then": "z"}, set()),
+        ("1", {"n": "1"}, set()),
+        ('1,"cut off, here', {"n": "1", "said": "cut off, here"}, {"bad_json"}),
+        ('1,"a"b,c', {"n": "1", "said": "a", "then": "c"}, set()),
+    ],
+)
+def test_comma_separated_values_become_the_attributes_that_the_step_names(
+    text: str, attributes: dict[str, Any], flags: set[str]
+) -> None:
+    made = event(record(body=text), rules="version: 1\nparse: [{name: p, match: all, as: {csv: [n, said, then]}}]")
+    assert made["attributes"] == attributes
+    assert made["flags"] == flags
+    assert made["message"] == text
+
+
 def test_later_steps_see_what_earlier_ones_made() -> None:
     rules = """\
 version: 1

@@ -23,6 +23,7 @@ GOOD = [
     "version: 1\nrules: [{name: r, match: all, copy: {changes: {before: a, after: b, field: '{c}'}}}]",
     "version: 1\nrules: [{name: r, match: all, discard: unmatched, keep_one_in: 10}]",
     "version: 1\nparse: [{name: p, match: all, as: {regex: '(?P<a>x)'}, from: line, prefix: p.}]",
+    "version: 1\nparse: [{name: p, match: all, as: {csv: [when, who]}}]",
 ]
 BAD = [
     "rules: []",
@@ -37,6 +38,9 @@ BAD = [
     "version: 1\nrules: [{name: r, match: all, copy: {changes: {field: b}}}]",
     "version: 1\nrules: [{name: r, match: all, discard: everything}]",
     "version: 1\nparse: [{name: p, match: all, as: xml}]",
+    "version: 1\nparse: [{name: p, match: all, as: {}}]",
+    "version: 1\nparse: [{name: p, match: all, as: {csv: []}}]",
+    "version: 1\nparse: [{name: p, match: all, as: {csv: [a], regex: '(?P<a>x)'}}]",
 ]
 
 

@@ -160,6 +160,36 @@ def test_pairs_of_attributes_say_what_changed() -> None:
     assert made["attributes"] == {"x.after": 1}
 
 
+def test_pairs_of_attributes_may_have_the_words_in_front() -> None:
+    made = event(record({"previous_email": "a@example.com", "updated_email": "b@example.com", "old_n": 1, "new_n": 2}))
+    assert made["changes"] == {
+        "email": {"before": "a@example.com", "after": "b@example.com"},
+        "n": {"before": 1, "after": 2},
+    }
+    assert made["attributes"] == {}
+
+
+def test_a_pair_of_equal_values_stays_as_it_was_sent() -> None:
+    made = event(record({"old_n": 1, "new_n": 1}))
+    assert (made["changes"], made["attributes"]) == (None, {"old_n": 1, "new_n": 1})
+
+
+def test_of_two_pairs_of_a_field_the_first_counts_and_nothing_is_lost() -> None:
+    made = event(record({"n.before": 1, "n.after": 2, "old_n": 3, "new_n": 4}))
+    assert made["changes"] == {"n": {"before": 1, "after": 2}}
+    assert made["attributes"] == {"old_n": 3, "new_n": 4}
+
+
+def test_changes_of_a_user_are_those_of_the_target_where_there_is_one() -> None:
+    made = event(record({"user.roles": "a", "user.changes.roles": "b"}))
+    assert made["changes"] == {"roles": {"before": "a", "after": "b"}}
+    made = event(record({"user.roles": "a", "user.target.roles": "x", "user.changes.roles": "b"}))
+    assert made["changes"] == {"roles": {"before": "x", "after": "b"}}
+    made = event(record({"user.roles": "a", "user.target.id": "7", "user.changes.roles": "b"}))
+    assert made["changes"] is None
+    assert made["attributes"]["user.changes.roles"] == "b"
+
+
 @pytest.mark.parametrize(
     ("value", "words"),
     [

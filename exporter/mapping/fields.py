@@ -11,7 +11,7 @@ import polars as pl
 
 from exporter.mapping.column import Column
 from exporter.mapping.columns import Source
-from exporter.mapping.paths import Paths, find
+from exporter.mapping.paths import Found, Paths, find
 from exporter.otlp.decode import Attributes, Records
 
 _NO_PATHS = Paths(())
@@ -161,15 +161,16 @@ def _look_inside(attributes: Attributes, record: np.ndarray, paths: Paths) -> _I
     wanted = [paths.below(key) for key in attributes.keys]
     interesting = np.array([node is not None for node in wanted], bool)
     at = np.flatnonzero(attributes.nested & interesting[attributes.key])
-    found: list[tuple[int, str, bool]] = []
+    found = Found()
     ends = np.empty(len(at), np.int64)
     nodes = [wanted[code] for code in attributes.key[at].tolist()]
     for index, (text, node) in enumerate(zip(attributes.json.gather(at).to_list(), nodes, strict=True)):
         assert node is not None
         find(orjson.loads(text), node, found)
-        ends[index] = len(found)
-    if not found:
+        ends[index] = len(found.texts)
+    if not found.texts:
         return None
-    keys, texts, nested = zip(*found, strict=True)
+    nested = np.zeros(len(found.texts), bool)
+    nested[found.nested] = True
     of = record[np.repeat(at, np.diff(ends, prepend=0))]
-    return _Inside(np.array(keys, np.int32), of, pl.Series(texts, dtype=pl.String), np.array(nested, bool))
+    return _Inside(np.array(found.paths, np.int32), of, pl.Series(found.texts, dtype=pl.String), nested)

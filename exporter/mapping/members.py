@@ -21,6 +21,7 @@ _MOST = 1_000
 _MANY_BRACKETS = 250
 _PAIR = re.compile(r"""([A-Za-z_@][\w.@/-]*)=("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s,;"']*)""")
 _VALUE = re.compile(r"""[ \t]*"((?:[^"]++|"")*+)("?)[^,]*|([^,]*)""")
+_NESTED = frozenset({dict, list})
 _ESCAPED = re.compile(r"\\(.)")
 
 
@@ -119,12 +120,11 @@ def with_members(records: Records, rows: np.ndarray, documents: Iterable[dict[st
     values: list[Any] = []
     counts: list[int] = []
     for start, end, members in zip(starts, ends, documents, strict=True):
-        taken = set(attributes.key[start:end].tolist()) if end > start else ()
-        for name in members:
-            key = prefix + name
-            if taken and codes.get(key, -1) in taken:
-                key = f"body.{key}"
-            keys.append(codes.setdefault(key, len(codes)))
+        taken = set(attributes.key[start:end].tolist()) if end > start else set()
+        names = [prefix + name for name in members] if prefix else members
+        if taken:
+            names = [f"body.{name}" if codes.get(name, -1) in taken else name for name in names]
+        keys += [codes.setdefault(name, len(codes)) for name in names]
         values += members.values()
         counts.append(len(members))
     if not keys:
@@ -133,7 +133,7 @@ def with_members(records: Records, rows: np.ndarray, documents: Iterable[dict[st
     record = np.concatenate([attributes.record, np.repeat(rows, counts)])
     order = np.argsort(record, kind="stable")
     before = np.zeros(len(attributes.key), bool) if attributes.nested is None else attributes.nested
-    nested = np.concatenate([before, np.array([isinstance(value, dict | list) for value in values], bool)])[order]
+    nested = np.concatenate([before, np.array([type(value) in _NESTED for value in values], bool)])[order]
     merged = Attributes(
         offsets=np.concatenate([[0], np.cumsum(np.bincount(record, minlength=len(records)))]).astype(np.int64),
         key=np.concatenate([attributes.key, np.array(keys, np.int32)])[order],
@@ -147,11 +147,12 @@ def with_members(records: Records, rows: np.ndarray, documents: Iterable[dict[st
 
 def _rendered(values: list[Any]) -> tuple[pl.Series, pl.Series]:
     """JSON values as attributes have them: the text that columns take, and the JSON."""
-    others = [None if type(value) is str else orjson.dumps(value).decode() for value in values]
-    if any(other is not None and "\\u0000" in other for other in others):
-        others = [None if other is None else dumps(value)[0] for other, value in zip(others, values, strict=True)]
+    rest = pl.Series(
+        [None if type(value) is str else orjson.dumps(value).decode() for value in values], dtype=pl.String
+    )
+    if rest.str.contains("\\u0000", literal=True).any():
+        rest = pl.Series([None if type(value) is str else dumps(value)[0] for value in values], dtype=pl.String)
     strings = pl.Series([value if type(value) is str else None for value in values], dtype=pl.String)
     strings = strings.str.replace_all("\0", NUL_REPLACEMENT, literal=True)
-    rest = pl.Series(others, dtype=pl.String)
     text = strings.zip_with(strings.is_not_null(), rest.set(rest == "null", None))
     return text, quote(strings).zip_with(strings.is_not_null(), rest)

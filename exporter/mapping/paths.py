@@ -18,6 +18,7 @@ _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _BRACKET = re.compile(rf"\[(?:(-?\d{{1,6}})|({_QUOTED})|([^\]=\"\[]+)=([^\]]*))\]")
 _NAME = re.compile(r"[^.\[\]]+")
 _MISSING: Any = object()
+_NESTED = frozenset({dict, list})
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,22 +114,42 @@ def _starts(text: str) -> list[int]:
     return [end for end in ends if end not in inside]
 
 
-def find(value: Any, node: _Node, found: list[tuple[int, str, bool]]) -> None:
-    """Appends (path, text, whether it is JSON of an array or a map) for whatever the value has at the paths."""
-    if node.code >= 0 and value is not None:
-        if isinstance(value, str):
-            found.append((node.code, value, False))
-        else:
-            found.append((node.code, as_text(value), isinstance(value, dict | list)))
-    names = node.names
-    if names and isinstance(value, dict):
+@dataclass(slots=True)
+class Found:
+    """What was found, one below the other: paths, texts, and which of the texts are JSON of an array or a map."""
+
+    paths: list[int] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    nested: list[int] = field(default_factory=list)
+
+    def add(self, path: int, value: Any) -> None:
+        """One value; null is none."""
+        if value is None:
+            return
+        if type(value) in _NESTED:
+            self.nested.append(len(self.texts))
+        self.paths.append(path)
+        self.texts.append(value if type(value) is str else as_text(value))
+
+
+def find(value: Any, node: _Node, found: Found) -> None:
+    """Adds whatever the value has at the paths."""
+    if node.names and type(value) is dict:
+        names = node.names
         # Whichever is shorter is gone through.
-        shared = [name for name in names if name in value] if len(names) <= len(value) else names.keys() & value.keys()
+        shared = value if len(value) <= len(names) else names
         for name in shared:
-            find(value[name], names[name], found)
+            if name in names and name in value:
+                child, member = names[name], value[name]
+                if child.code >= 0:
+                    found.add(child.code, member)
+                if child.names or child.others:
+                    find(member, child, found)
     for segment, child in node.others:
         member = _item(value, segment)
         if member is not _MISSING:
+            if child.code >= 0:
+                found.add(child.code, member)
             find(member, child, found)
 
 

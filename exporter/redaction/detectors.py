@@ -68,8 +68,12 @@ class Detector:
 SECRET_NAMES = "<names>"  # noqa: S105 - stands for the names of the configuration; others would swallow what follows them
 _KEY = rf"(?P<before>^|[^A-Za-z0-9_.-])(?P<key>[A-Za-z0-9_.-]*(?:{SECRET_NAMES})(?:\.[A-Za-z0-9_.-]*)?)"
 _MASKED = r"\[redacted\]|\[hash:[0-9a-f]{32}\]"
+# A list or an object: Rust's expressions don't count, so brackets in brackets are told to the third level.
+_LIST = r"\[(?:[^\[\]]|\[(?:[^\[\]]|\[[^\[\]]*\])*\])*(?:\]|$)"
+_OBJECT = r"\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*(?:\}|$)"
 _VALUE = (
-    r"""(?P<secret>"(?:[^"\\]|\\.)*(?:"|$)|'(?:[^'\\]|\\.)*(?:'|$)|\\+"[^"]*|\\+'[^']*"""
+    rf"""(?P<secret>{_MASKED}|{_LIST}|{_OBJECT}"""
+    r"""|"(?:[^"\\]|\\.)*(?:"|$)|'(?:[^'\\]|\\.)*(?:'|$)|\\+"[^"]*|\\+'[^']*"""
     r"""|(?:(?i-u:bearer|basic|digest|token|apikey|negotiate|ssws|aws4-hmac-sha256)[ \t]+)?"""
     rf"""(?:{_MASKED}|[^\s,;&"'<>)}}\]\\]+))"""
 )

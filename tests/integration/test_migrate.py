@@ -28,7 +28,7 @@ from tests.sending import fetch
 PARTITIONS = """
     SELECT inhparent::regclass::text AS parent, inhrelid::regclass::text AS child
     FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
-    WHERE relkind = 'r' AND relnamespace = 'audit'::regnamespace ORDER BY child
+    WHERE relkind = 'r' AND relnamespace = 'audit'::regnamespace AND relname LIKE 'events%' ORDER BY child
 """
 
 

@@ -176,7 +176,8 @@ BEGIN
 END
 $$;
 
--- The name for a new partition of that UTC day; NULL where there is one.
+-- The name for a new partition of that UTC day; NULL where there is one. It asks pg_class itself: to_regclass may not
+-- know yet what another session made while this one waited for its turn.
 CREATE FUNCTION audit.free_partition_name(parent text, day date) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -185,8 +186,9 @@ DECLARE
     child text := base;
     tried int := 1;
 BEGIN
-    WHILE to_regclass(format('audit.%I', child)) IS NOT NULL LOOP
-        IF EXISTS (SELECT FROM pg_inherits WHERE inhrelid = to_regclass(format('audit.%I', child))) THEN
+    WHILE EXISTS (SELECT FROM pg_class WHERE relname = child AND relnamespace = 'audit'::regnamespace) LOOP
+        IF EXISTS (SELECT FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+                   WHERE relname = child AND relnamespace = 'audit'::regnamespace) THEN
             RETURN NULL;
         END IF;
         tried := tried + 1;
@@ -218,8 +220,7 @@ BEGIN
         CREATE OR REPLACE VIEW audit.events AS %s
         UNION ALL
         SELECT %s, retention_class FROM audit.held_events
-        WHERE partition IS NULL
-           OR NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = partition AND NOT inhdetachpending)
+        WHERE NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = partition AND NOT inhdetachpending)
         UNION ALL
         SELECT %s, retention_class FROM audit.restored_events $q$, arms, columns, restored);
     EXECUTE 'GRANT SELECT ON audit.events TO auditgraf_reader';

@@ -206,6 +206,12 @@ def _changes(mapped: Mapped, flags: dict[str, np.ndarray], redactor: Redactor | 
         return column.values
     secret = redactor.is_secret if redactor else changes.never
     read = [changes.read(text, secret=secret) for text in column.values.gather(rows)]
+    if mapped.shown_changes is not None:
+        shown = zip(column.values.gather(rows).to_list(), mapped.shown_changes.gather(rows).to_list(), strict=True)
+        read = [
+            one if one is None or whole == part else changes.only_what_is_shown(one, part, secret=secret)
+            for one, (whole, part) in zip(read, shown, strict=True)
+        ]
     count = len(column.values)
     bad, with_nul, partly = np.zeros(count, bool), np.zeros(count, bool), np.zeros(count, bool)
     bad[rows] = [change is None for change in read]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,16 +49,26 @@ class Mapped:
     extras: dict[str, pl.Series] = field(default_factory=dict)  # further attributes, JSON by record, null: none
     discards: list[tuple[Rule, np.ndarray]] = field(default_factory=list)  # rules that discard records, and which
     flags: dict[str, np.ndarray] = field(default_factory=dict)  # bool by record
+    shown_changes: pl.Series | None = None  # what changed as the redacted records tell it; None: as the column does
 
     def add_field(self, key: str, values: pl.Series, records: Records) -> None:
         """Keeps a field of the records (JSON, null: none) as an attribute; `record.<key>` where one has that name."""
-        taken = records.attributes.having(key)
-        if taken is None:
-            self.extras[key] = values
-            return
-        has = pl.Series(taken)
-        self.extras[key] = values.set(has, None)
-        self.extras[f"record.{key}"] = values.set(~has, None)
+        while values.null_count() < len(values):
+            taken = pl.Series(self.having(key, records))
+            self.extras[key] = values.set(taken, None)
+            values = values.set(~taken, None)
+            key = f"record.{key}"
+
+    def having(self, key: str, records: Records) -> np.ndarray:
+        """Which records (bool) keep an attribute of that name, renamed ones too."""
+        name = orjson.dumps(key).decode() + ":"
+        codes = [code for code, known in enumerate(self.keys) if known == name]
+        having = np.zeros(len(self.audit), bool)
+        if codes:
+            having[records.attributes.record[np.isin(self.key, codes)]] = True
+        if key in self.extras:
+            having |= self.extras[key].is_not_null().to_numpy()
+        return having
 
     def take(self, picked: np.ndarray) -> None:
         """The attributes that columns were filled from whole are not kept twice."""
@@ -108,8 +121,8 @@ class Mapper:
         `trace` is told where every value came from. `secret`: fields whose values no document of changes may show.
         """
         picker = Picker(records, self._paths)
-        original = records if unredacted is None else unredacted
-        pickers = _Pickers(picker, picker if original is records else Picker(original, self._paths), secret)
+        same = unredacted is None or unredacted is records
+        original = picker if same or unredacted is None else Picker(unredacted, self._paths)
         if trace is not None:
             trace.picker = picker
         count = len(records)
@@ -123,8 +136,8 @@ class Mapper:
             key=records.attributes.key,
         )
         for name in COLUMNS:
-            if name in self._fields:
-                mapped.columns[name] = pickers.evaluate(name, self._fields[name])
+            if name in self._fields and name != "changes":
+                mapped.columns[name] = evaluate(self._fields[name], picker)
                 if trace is not None:
                     trace.field(name, self._fields[name].options, mapped.columns[name])
         if "time" in mapped.columns:
@@ -133,28 +146,53 @@ class Mapper:
         for rule, holds in rules:
             if trace is not None:
                 trace.matched(rule.name, holds)
-            _apply(rule, holds, mapped, pickers, trace)
+            _apply(rule, holds, mapped, picker, trace)
         # Later rules win here too: theirs is the first value that an empty column gets.
         for rule, holds in reversed(rules):
-            _fill(rule, holds, mapped, pickers, trace)
+            _fill(rule, holds, mapped, picker, trace)
         for rule, holds in reversed(rules):
             _default(rule, holds, mapped, trace)
         if self._proxies is not None:
             resolve_clients(self._proxies, mapped.columns, picker, trace)
-        self._pair(mapped, pickers, trace)
+        changed = self._changes(original, rules, secret, trace)
+        mapped.columns["changes"] = changed.column
+        mapped.take(changed.paired)
+        if original is not picker:
+            mapped.shown_changes = self._changes(picker, rules, secret).column.values
         self._keep_what_no_column_took(mapped, records)
         return mapped
 
-    def _pair(self, mapped: Mapped, pickers: _Pickers, trace: Trace | None) -> None:
-        column = _column(mapped, "changes", len(mapped.audit))
-        found = paired_changes(column.values, pickers.original, pickers.secret)
-        if found is not None:
-            where = np.zeros(len(mapped.audit), bool)
-            where[found.rows] = True
-            column.replace(where, Column.of(_scattered(found.rows, found.documents, len(where))))
-            mapped.take(found.attributes)
+    def _changes(
+        self,
+        picker: Picker,
+        rules: Sequence[tuple[Rule, np.ndarray]],
+        secret: changes.Secret,
+        trace: Trace | None = None,
+    ) -> _Changed:
+        """What changed, by the same lists, rules and pairs, whichever state of the records it is read from."""
+        options = self._fields["changes"].options if "changes" in self._fields else ()
+        column = evaluate(First(options), picker, nested=True, secret=secret)
+        if trace is not None:
+            trace.field("changes", options, column)
+        given = [(rule, holds, value) for rule, holds in rules if (value := rule.copies.get("changes"))]
+        filling = [(rule, holds, value) for rule, holds in reversed(rules) if (value := rule.fills.get("changes"))]
+        for place, (rule, holds, value) in enumerate((*given, *filling)):
+            copied = evaluate(value, picker, nested=True, secret=secret)
+            where = holds & copied.filled
+            if place >= len(given):
+                where &= ~column.filled
+            column.replace(where, copied)
             if trace is not None:
-                trace.computed("changes", "pairs", where)
+                trace.copied("changes", rule.name, value, where, copied)
+        found = paired_changes(column.values, picker, secret)
+        if found is None:
+            return _Changed(column, np.empty(0, np.int64))
+        where = np.zeros(len(picker.records), bool)
+        where[found.rows] = True
+        column.replace(where, Column.of(_scattered(found.rows, found.documents, len(where))))
+        if trace is not None:
+            trace.computed("changes", "pairs", where)
+        return _Changed(column, found.attributes)
 
     def _keep_what_no_column_took(self, mapped: Mapped, records: Records) -> None:
         for column in mapped.columns.values():
@@ -192,17 +230,11 @@ class _CompiledGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class _Pickers:
-    """The records as they may be stored, and as they came."""
+class _Changed:
+    """The column `changes`, and the attributes that stood in pairs."""
 
-    redacted: Picker
-    original: Picker
-    secret: changes.Secret
-
-    def evaluate(self, name: str, value: Value) -> Column:
-        """A column's value; only what changed is read from the original, and is redacted by name afterwards."""
-        nested = name == "changes"
-        return evaluate(value, self.original if nested else self.redacted, nested=nested, secret=self.secret)
+    column: Column
+    paired: np.ndarray
 
 
 def _only_where_undated(column: Column, records: Records) -> None:
@@ -219,20 +251,22 @@ def _quoted(texts: pl.Series) -> pl.Series:
     return texts.replace_strict(unique, [None if text is None else orjson.dumps(text).decode() for text in unique])
 
 
-def _apply(rule: Rule, holds: np.ndarray, mapped: Mapped, pickers: _Pickers, trace: Trace | None) -> None:
+def _apply(rule: Rule, holds: np.ndarray, mapped: Mapped, picker: Picker, trace: Trace | None) -> None:
     count = len(holds)
     for name, value in rule.set_columns.items():
         _column(mapped, name, count).replace(holds, Column.constant(str(value), count))
         if trace is not None:
             trace.constant(name, rule.name, holds)
     for name, copied in rule.copies.items():
-        _copy(rule, name, copied, holds, mapped, pickers, trace)
+        if name == "changes":
+            continue
+        _copy(rule, name, copied, holds, mapped, picker, trace)
         if name == "time":
-            _flag_unread(copied, holds, mapped, pickers)
+            _flag_unread(copied, holds, mapped, picker)
     if rule.drops:
-        _on_attributes(rule.drops, holds, mapped, pickers.redacted)
+        _on_attributes(_any_of(rule.drops), holds, mapped, picker)
     for old, new in rule.renames.items():
-        _rename(old, new, holds, mapped, pickers.redacted)
+        _rename(old, new, holds, mapped, picker)
     for key, value in rule.set_attributes.items():
         # jsonb keeps the last of two equal keys: extras stand behind the attributes as sent.
         json = _constant(orjson.dumps(value).decode(), count)
@@ -251,30 +285,32 @@ def _apply(rule: Rule, holds: np.ndarray, mapped: Mapped, pickers: _Pickers, tra
 
 
 def _copy(
-    rule: Rule, name: str, value: Value, holds: np.ndarray, mapped: Mapped, pickers: _Pickers, trace: Trace | None
+    rule: Rule, name: str, value: Value, holds: np.ndarray, mapped: Mapped, picker: Picker, trace: Trace | None
 ) -> None:
-    copied = pickers.evaluate(name, value)
+    copied = evaluate(value, picker)
     where = holds & copied.filled
     _column(mapped, name, len(holds)).replace(where, copied)
     if trace is not None:
         trace.copied(name, rule.name, value, where, copied)
 
 
-def _flag_unread(value: Value, holds: np.ndarray, mapped: Mapped, pickers: _Pickers) -> None:
+def _flag_unread(value: Value, holds: np.ndarray, mapped: Mapped, picker: Picker) -> None:
     """Flags times that the rule names and nobody can read."""
     lacking = holds & ~mapped.columns["time"].filled
     if lacking.any():
-        said = pickers.redacted.column(tuple(sources(value))).filled
+        said = picker.column(tuple(sources(value))).filled
         mapped.flags["bad_timestamp"] = mapped.flags.get("bad_timestamp", False) | (lacking & said)
 
 
-def _fill(rule: Rule, holds: np.ndarray, mapped: Mapped, pickers: _Pickers, trace: Trace | None) -> None:
+def _fill(rule: Rule, holds: np.ndarray, mapped: Mapped, picker: Picker, trace: Trace | None) -> None:
     for name, value in rule.fills.items():
+        if name == "changes":
+            continue
         empty = holds & ~_column(mapped, name, len(holds)).filled
         if name == "time":  # a record that knows its time needs none
-            empty &= (pickers.redacted.records.columns["time_unix_nano"] == 0).to_numpy()
+            empty &= (picker.records.columns["time_unix_nano"] == 0).to_numpy()
         if empty.any():
-            _copy(rule, name, value, empty, mapped, pickers, trace)
+            _copy(rule, name, value, empty, mapped, picker, trace)
 
 
 def _default(rule: Rule, holds: np.ndarray, mapped: Mapped, trace: Trace | None) -> None:
@@ -297,19 +333,25 @@ def _constant(value: Any, count: int) -> pl.Series:
     return pl.Series([text], dtype=pl.String).new_from_index(0, count)
 
 
-def _on_attributes(globs: tuple[str, ...], holds: np.ndarray, mapped: Mapped, picker: Picker) -> None:
+def _on_attributes(globs: re.Pattern[str], holds: np.ndarray, mapped: Mapped, picker: Picker) -> None:
     """Drops attributes by glob; a column that was filled from one keeps its value."""
-    names = picker.attributes.keys
-    doomed = np.array([any(fnmatchcase(name, glob) for glob in globs) for name in names], bool)
+    doomed = np.array([globs.match(name) is not None for name in picker.attributes.keys], bool)
     if doomed.any():
         mapped.dropped |= doomed[picker.attributes.key] & holds[picker.attributes.record]
         mapped.keep &= ~mapped.dropped
 
 
 def _rename(old: str, new: str, holds: np.ndarray, mapped: Mapped, picker: Picker) -> None:
+    """Renames an attribute where the record has none of the new name: two of one name would be one."""
     names = picker.attributes.keys
     if old not in names:
         return
-    at = (picker.attributes.key == names.index(old)) & holds[picker.attributes.record]
+    free = holds & ~mapped.having(new, picker.records)
+    at = (picker.attributes.key == names.index(old)) & free[picker.attributes.record]
     mapped.keys.append(orjson.dumps(new).decode() + ":")
     mapped.key = np.where(at, np.int32(len(mapped.keys) - 1), mapped.key)
+
+
+@cache
+def _any_of(globs: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(map(translate, globs)))

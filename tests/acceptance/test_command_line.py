@@ -114,7 +114,8 @@ def test_render_lays_out_grafanas_provisioning_folder(tmp_path: Path) -> None:
     provider = yaml.safe_load((tmp_path / "out/dashboards/auditgraf.yaml").read_text(encoding="utf-8"))["providers"][0]
     assert provider["options"]["path"] == str(tmp_path / "out" / "json")
     names = {path.name for path in (tmp_path / "out/json").iterdir()}
-    assert names == {"audit-overview.json", "audit-map.json", "audit-event.json"}
+    kinds = ("overview", "events", "event", "map", "actor", "object", "live", "security", "health")
+    assert names == {f"audit-{kind}.json" for kind in kinds}
     assert (tmp_path / "out/alerting").is_dir()
     assert not any("pw" in path.read_text(encoding="utf-8") for path in (tmp_path / "out").rglob("*.yaml"))
 

@@ -237,3 +237,52 @@ def test_steps_belong_to_their_columns(value: str, words: str) -> None:
     with pytest.raises(ConfigError) as failure:
         load_all([loads(rules, "rules.yaml")], CLASSES)
     assert words in str(failure.value)
+
+
+NAMED = {
+    "before": {"name": "DB_PASSWORD", "value": "old-hunter2"},
+    "after": {"name": "DB_PASSWORD", "value": "new-hunter2"},
+}
+KUBERNETES = {
+    "before": {"kind": "Secret", "data": {"k": "old-hunter2"}, "n": 1},
+    "after": {"kind": "Secret", "data": {"k": "new-hunter2"}, "n": 2},
+}
+SECRETIVE = Redactor(Redaction(keys=("salary*",)), None)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ({"audit.changes": NAMED}, {"value": {"changed": True}}),
+        ({"audit.changes": KUBERNETES}, {"data.k": {"changed": True}, "n": {"before": 1, "after": 2}}),
+        ({"salary.before": "old-hunter2", "salary.after": "new-hunter2"}, {"salary": {"changed": True}}),
+        ({"note.before": "AKIAIOSFODNN7EXAMPLE", "note.after": "none"}, {"note": {"changed": True}}),
+        ({"note.before": "a", "note.after": "b"}, {"note": {"before": "a", "after": "b"}}),
+    ],
+)  # fmt: skip
+def test_what_redaction_hides_only_says_that_it_changed(attributes: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert event(record(attributes), redactor=SECRETIVE)["changes"] == expected
+
+
+def test_an_order_to_redact_the_document_itself_leaves_the_names_of_its_fields() -> None:
+    redactor = Redactor(Redaction(keys=("audit.changes",)), None)
+    made = event(record({"audit.changes": {"limit": {"before": 5, "after": 9}}}), redactor=redactor)
+    assert made["changes"] == {"limit": {"changed": True}}
+
+
+@pytest.mark.parametrize(
+    ("rules", "attributes"),
+    [
+        ("[{name: r, match: all, rename: {usr: login}}]", {"usr": "one", "login": "two"}),
+        ("[{name: r, match: all, rename: {a: c}}, {name: s, match: all, rename: {b: c}}]", {"a": "one", "b": "two"}),
+    ],
+)
+def test_a_rename_onto_a_name_that_is_taken_loses_nothing(rules: str, attributes: dict[str, Any]) -> None:
+    made = event(record(attributes), rules=f"version: 1\nrules: {rules}")
+    assert sorted(made["attributes"].values()) == ["one", "two"]
+
+
+def test_a_renamed_attribute_and_a_field_of_the_record_do_not_meet_in_one_name() -> None:
+    rules = "version: 1\nrules: [{name: r, match: all, rename: {txt: body}, set: {message: hi}}]"
+    made = event(record({"txt": "one"}, body="two"), rules=rules)
+    assert made["attributes"] == {"body": "one", "record.body": "two"}

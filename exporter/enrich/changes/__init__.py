@@ -8,7 +8,7 @@ docs/changes.md says what each form looks like. Nothing in here does I/O, and no
 from __future__ import annotations
 
 from exporter.enrich.changes.document import between
-from exporter.enrich.changes.reading import Form, Read, from_pairs, parse, read
+from exporter.enrich.changes.reading import Form, Read, from_pairs, only_what_is_shown, parse, read
 from exporter.enrich.changes.values import Secret, never
 
-__all__ = ["Form", "Read", "Secret", "between", "from_pairs", "never", "parse", "read"]
+__all__ = ["Form", "Read", "Secret", "between", "from_pairs", "never", "only_what_is_shown", "parse", "read"]

@@ -100,6 +100,19 @@ def parse(text: str) -> tuple[str, bool] | None:
     return None if found is None else (found.json, found.had_nul)
 
 
+def only_what_is_shown(found: Read, shown: str | None, *, secret: Secret = never) -> Read:
+    """Changes of which another text, the sender's without its secrets, tells less: what differs is only said to be so.
+
+    Comparing the redacted states alone would not find that a secret changed.
+    """
+    other = None if shown is None else read(shown, secret=secret)
+    known = {} if other is None else other.document
+    document = {
+        name: change if known.get(name) == change else {"changed": True} for name, change in found.document.items()
+    }
+    return Read(document, found.had_nul, dumps(document)[0], found.complete)
+
+
 def from_pairs(pairs: Mapping[str, tuple[str | None, str | None]], *, secret: Secret = never) -> Read | None:
     """The changes of attributes `<field>.before` and `<field>.after`: each field with its two values' JSON.
 

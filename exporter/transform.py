@@ -19,6 +19,7 @@ from exporter.mapping.fields import Picker
 from exporter.mapping.trace import Trace
 from exporter.otlp.decode import Records, Source
 from exporter.redaction import Finding, Redactor
+from exporter.redaction.parsed import without_parsed_secrets
 
 # How far back a clock is believed at most: senders decide which days get a partition, so those must stay countable.
 # Older history needs `accept.past`.
@@ -127,6 +128,7 @@ class Transform:
         if self._redactor is None:
             return records, []
         redacted, findings = self._redactor.records(records)
+        redacted = without_parsed_secrets(records, redacted)
         sources = [self.source(source) for source in records.sources]
         same = all(one is other for one, other in zip(sources, records.sources, strict=True))
         return redacted if same else replace(redacted, sources=sources), findings

@@ -286,3 +286,12 @@ def test_a_renamed_attribute_and_a_field_of_the_record_do_not_meet_in_one_name()
     rules = "version: 1\nrules: [{name: r, match: all, rename: {txt: body}, set: {message: hi}}]"
     made = event(record({"txt": "one"}, body="two"), rules=rules)
     assert made["attributes"] == {"body": "one", "record.body": "two"}
+
+
+@pytest.mark.parametrize("form", ["{regex: '^(?P<who>\\S+) (?P<password>\\S+) (?P<did>\\S+)$'}", "pairs"])
+def test_a_secret_that_a_parsed_text_names_is_in_the_text_no_more(form: str) -> None:
+    rules = f"version: 1\nparse: [{{name: p, match: all, as: {form}}}]"
+    text = "who=alice password=hunter2 did=login" if form == "pairs" else "alice hunter2 login"
+    made = event(record(body=text), rules=rules, redactor=SECRETIVE)
+    assert made["message"] == text.replace("hunter2", "[redacted]")
+    assert "hunter2" not in str(made)

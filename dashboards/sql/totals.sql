@@ -7,7 +7,7 @@ WITH counted AS MATERIALIZED (
 )
 SELECT (SELECT coalesce(sum(events) FILTER (WHERE outcome = 'failure') / nullif(sum(events), 0), 0)::float8 FROM counted)
            AS "Failure share",
-       (SELECT count(DISTINCT actor_key) FROM actors WHERE actor_key <> '') AS "Actors",
+       (SELECT count(*) FROM (SELECT FROM actors WHERE actor_key <> '' GROUP BY actor_key) AS each_actor) AS "Actors",
        (SELECT count(client_ip) FROM (SELECT DISTINCT client_ip FROM {{addresses}} AS addresses) AS each_address) AS "Addresses",
        (SELECT count(DISTINCT country) FROM actors) AS "Countries",
        (SELECT count(DISTINCT service) FROM counted) AS "Services"

@@ -47,6 +47,8 @@ BEGIN
             ('auditgraf_reader', 'search_path', 'audit'),
             -- A chart over months groups a hundred thousand actors in memory; to compile its plan takes longer than to run it.
             ('auditgraf_reader', 'work_mem', '64MB'),
+            -- The planner expects far more groups than there are, and would sort a million rows on disk: 5 s in place of 1.6 s.
+            ('auditgraf_reader', 'hash_mem_multiplier', '4'),
             ('auditgraf_reader', 'jit', 'off'),
             ('auditgraf_writer', 'search_path', 'audit'),
             ('auditgraf_writer', 'lock_timeout', '8s')

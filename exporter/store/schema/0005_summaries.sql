@@ -127,7 +127,7 @@ HAVING CASE WHEN s.events = coalesce(sum(c.events), 0) THEN true ELSE false END;
 -- The parts of a time range that no summary covers, and the classes that one does cover in each.
 CREATE FUNCTION audit.unsummarised(since timestamptz, until timestamptz)
 RETURNS TABLE (starts_at timestamptz, ends_at timestamptz, summarised text[])
-LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER ROWS 2 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER ROWS 1 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
 AS $$
     WITH days AS MATERIALIZED (
         SELECT day::date AS day, day::timestamptz >= since AND (day + interval '1 day')::timestamptz <= until AS whole

@@ -15,10 +15,10 @@ _FILE = load(Path(__file__).with_suffix(".yaml")).data
 SECRET = _names("secret")
 HARMLESS = _names("harmless")
 
-# Members beside a name, as in {"name": "DB_PASSWORD", "value": ...}, and which of them hold what is named.
-NAMING = frozenset(_FILE["naming"])
-LONGEST_NAMING = max(map(len, NAMING))
-VALUES = frozenset(_FILE["values"])
-
-# Kubernetes: {"kind": "Secret", "data": {...}}; the values are only base64.
-SECRETS_OF_KUBERNETES = ("secret", frozenset({"data", "string_data"}))
+# Members beside a name, as in {"name": "DB_PASSWORD", "value": ...}, and which of them hold what is named; squashed.
+NAMING = frozenset(name.replace("_", "") for name in _names("naming"))
+VALUES = frozenset(name.replace("_", "") for name in _names("values"))
+# With what may join its words.
+LONGEST_NAMING = max(map(len, NAMING)) + 4
+# Of attributes that are looked at for the likes of these.
+LONGEST_KEY = 256

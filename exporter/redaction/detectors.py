@@ -188,6 +188,23 @@ DETECTORS = (
         by_key=True,
     ),
     Detector(
+        "options",
+        "option",
+        # As auditd writes commands: a1="--password" a2="hunter2"
+        r"(?P<before>(?:^|\s)a[0-9]+=\"--)(?P<key>[A-Za-z][A-Za-z0-9_-]+)(?P<between>\"[ \t]+a[0-9]+=)"
+        r"(?P<secret>\"[^\"]*\"?|[^\s\"]+)",
+        "--",
+        by_key=True,
+    ),
+    Detector(
+        "options",
+        "option",
+        r"(?P<before>(?:^|[^A-Za-z0-9_])curl(?:[ \t][^|;\r\n]*?)?[ \t](?:-u|-U|--user|--proxy-user)"
+        r"[ \t=]*[\"']?[^\s:\"'-][^\s:\"']*:)"
+        r"(?P<secret>[^\s\"']+)",
+        "curl",
+    ),
+    Detector(
         "assignments",
         "assignment",
         rf"""{_KEY}(?P<between>(?:\\*["'])?\]?(?:[ \t]*(?:=>|:=|[:=])[ \t]*|%3[dD])){_VALUE}""",
@@ -232,7 +249,7 @@ CLOSER = (
     rf"""(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{{9}}|{LEADS}|[0-9]:AA"""
     r"""|(?-u:\b)s\.[A-Za-z0-9]{24}|(?-u:\b)sk-|PRIVATE KEY|(?i-u:AccountKey|SharedAccess|cookie|password|identified)"""
     r"""|://[^\s/:@?#"'<>]*:[^\s/?#"'<>]+@|[?&#;](?i-u:sig|x-amz-sig|x-goog-sig|hmac|ticket|saml|auth|sid|code|key)"""
-    r"""|(?i-u:bearer|basic)[ \t]|--[A-Za-z]|<[A-Za-z][A-Za-z0-9_.:-]*\s[^<>]*>[^<>]"""
+    r"""|(?i-u:bearer|basic)[ \t]|curl[ \t]|--[A-Za-z]|<[A-Za-z][A-Za-z0-9_.:-]*\s[^<>]*>[^<>]"""
     r"""|(?:^|[^0-9A-Za-z_.])[2-6][0-9]{3}(?:[ -]?[0-9]){8,15}(?:$|[^0-9A-Za-z_])"""
 )
 NAMES = frozenset(each.name for each in (*FORMS, *DETECTORS))

@@ -14,6 +14,7 @@ from exporter.redaction.actions import Actions
 from exporter.redaction.documents import quoted
 from exporter.redaction.keys import Keys
 from exporter.redaction.options import Redaction
+from exporter.redaction.siblings import Hint, in_attributes
 from exporter.redaction.texts import Item, Outcome, Texts, storable
 
 # Distinct sources that are remembered; a service has few as long as it runs.
@@ -100,10 +101,13 @@ class Redactor:
         chosen = self._texts.worth(attributes.text)
         if secret.any():
             chosen = np.union1d(chosen, np.flatnonzero(secret[attributes.key]))
+        beside = in_attributes(attributes, self._keys)
+        if beside:
+            chosen = np.union1d(chosen, list(beside))
         if not len(chosen):
             return attributes
         paths = [attributes.keys[code] for code in attributes.key[chosen]]
-        changes = self._changes(attributes.text, attributes.json, chosen, paths)
+        changes = self._changes(attributes.text, attributes.json, chosen, paths, beside)
         owners = np.searchsorted(attributes.offsets, list(changes), side="right") - 1
         for owner, outcome in zip(owners.tolist(), changes.values(), strict=True):
             findings += _findings(owner, outcome, "attributes.")
@@ -125,14 +129,20 @@ class Redactor:
         return columns
 
     def _changes(
-        self, texts: pl.Series, json: pl.Series | None, chosen: np.ndarray, paths: list[str]
+        self,
+        texts: pl.Series,
+        json: pl.Series | None,
+        chosen: np.ndarray,
+        paths: list[str],
+        beside: dict[int, Hint] | None = None,
     ) -> dict[int, Outcome]:
         """What the values of these indices become, of those that change."""
         values = texts.gather(chosen).to_list()
         forms = [""] * len(chosen) if json is None else json.gather(chosen).str.slice(0, 1).to_list()
+        hints = [(beside or {}).get(row) for row in chosen.tolist()]
         items = [
-            Item(value or "", path, document=form in ("{", "["), number=form not in ("", '"', "{", "["))
-            for value, form, path in zip(values, forms, paths, strict=True)
+            Item(value or "", path, form in ("{", "["), form not in ("", '"', "{", "["), hint)
+            for value, form, path, hint in zip(values, forms, paths, hints, strict=True)
         ]
         outcomes = zip(chosen.tolist(), self._texts.redact(items), strict=True)
         return {index: outcome for index, outcome in outcomes if outcome is not None}

@@ -10,6 +10,7 @@ from exporter.redaction import defaults
 from exporter.redaction.detectors import FORMS
 from exporter.redaction.keys import Keys
 from exporter.redaction.names import segments
+from exporter.redaction.siblings import hint, referring
 
 _SPARING = [(re.compile(form.pattern), re.compile(form.spares)) for form in FORMS if form.spares]
 _CARD_DIGITS = 10**12  # numbers below have fewer digits than any card's
@@ -62,9 +63,6 @@ def _spared(path: str, value: str) -> bool:
 
 def _names(name: str, value: object, keys: Keys) -> bool:
     """Whether a member says that another one beside it is secret."""
-    if len(name) > defaults.LONGEST_NAMING or not isinstance(value, str):
+    if not isinstance(value, str):
         return False
-    name = name.lower()
-    if name == "kind":
-        return value.lower() == defaults.SECRETS_OF_KUBERNETES[0]
-    return name in defaults.NAMING and keys.verdict(value) is not None
+    return hint(name, value, keys) is not None or referring(name, value, keys) is not None

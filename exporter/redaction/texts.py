@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 
 from exporter.otlp.values import NUL_REPLACEMENT
-from exporter.redaction import defaults, pseudonyms
+from exporter.redaction import pseudonyms
 from exporter.redaction.actions import Actions
 from exporter.redaction.detectors import CLOSER, QUICK
-from exporter.redaction.documents import Document, Leaf, looks_like_document, parse
+from exporter.redaction.documents import Document, looks_like_document, parse
 from exporter.redaction.keys import Keys, Verdict
-from exporter.redaction.names import segments
 from exporter.redaction.options import Redaction
 from exporter.redaction.searches import Found, searches
+from exporter.redaction.siblings import Hint, in_document
 from exporter.redaction.skim import skim
 
 _CARD_DIGITS = 13  # the shortest number that may be a card's
 # Documents within strings of documents: CloudTrail has one, kubectl's annotations another.
 _DEEPEST = 4
-_KUBERNETES = r'"kind\\*"[ \t\r\n]*:[ \t\r\n]*\\*"Secret\\*"'
+_KUBERNETES = r'"kind\\*"[ \t\r\n]*:[ \t\r\n]*\\*"Secret(?:List)?\\*"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,17 @@ class Item:
     path: str
     document: bool = False  # it is JSON, an object or array, and has to stay that
     number: bool = False  # it is a number, true or false, written as text
+    beside: Hint | None = None  # what an attribute beside it says about it
+
+    @property
+    def hidden(self) -> Verdict | None:
+        """What becomes of all of it because of what stands beside it."""
+        return self.beside.verdict if self.beside and not self.beside.inner else None
+
+    @property
+    def kubernetes(self) -> Verdict | None:
+        """What becomes of the data in it: it is a Secret of Kubernetes."""
+        return self.beside.verdict if self.beside and self.beside.inner else None
 
 
 @dataclass(slots=True)
@@ -91,7 +102,7 @@ class Texts:
             document = None
             if item.document:
                 document = parse(item.text, item.path)
-            verdict = self._keys.verdict(item.path) if document is None else None
+            verdict = (self._keys.verdict(item.path) or item.hidden) if document is None else None
             if verdict is not None:
                 outcomes[index] = self._hidden(item, verdict)
                 continue
@@ -109,7 +120,7 @@ class Texts:
         """The documents that have nothing secret in them."""
         texts: dict[int, str] = {}
         for index, item in enumerate(items):
-            if item.document or (depth < _DEEPEST and looks_like_document(item.text)):
+            if item.beside is None and (item.document or (depth < _DEEPEST and looks_like_document(item.text))):
                 text = skim(item.text, item.path, self._keys)
                 if text is not None:
                     texts[index] = storable(text)
@@ -132,12 +143,13 @@ class Texts:
         found: list[Found] = []
         inner: list[Item] = []
         places: list[tuple[int, int]] = []  # of the inner items: document, leaf
-        for place, (_, document) in enumerate(documents):
+        for place, (index, document) in enumerate(documents):
+            item = items[index]
             replaced.append({})
             found.append(Counter())
-            hidden = _by_siblings(document, self._keys)
+            beside = in_document(document, self._keys, item.kubernetes)
             for number, leaf in enumerate(document.leaves):
-                verdict = self._keys.verdict(leaf.path) or (hidden(leaf) if hidden else None)
+                verdict = self._keys.verdict(leaf.path) or item.hidden or (beside(leaf) if beside else None)
                 value = document.value(leaf)
                 if verdict is not None and not (verdict.counted and not leaf.string):
                     text = self._actions.apply(verdict, value)
@@ -183,29 +195,3 @@ def _having(texts: pl.Series, pattern: str) -> np.ndarray:
 def storable(text: str) -> str:
     """A text as PostgreSQL and Polars take it: without U+0000 and halves of surrogate pairs."""
     return text.replace("\0", NUL_REPLACEMENT).encode("utf-8", "replace").decode()
-
-
-def _by_siblings(document: Document, keys: Keys) -> Callable[[Leaf], Verdict | None] | None:
-    """What a document hides because of members beside it: {"name": "password", "value": x}, Kubernetes' Secrets."""
-    special: dict[int, tuple[frozenset[str], Verdict]] = {}
-    for leaf in document.leaves:
-        if not leaf.string or leaf.object < 0:
-            continue
-        name = "_".join(segments(leaf.name))
-        kind, members = defaults.SECRETS_OF_KUBERNETES
-        if name == "kind" and document.value(leaf).lower() == kind and (verdict := keys.verdict(kind)):
-            special[leaf.object] = (members, verdict)
-        elif name in defaults.NAMING and (verdict := keys.verdict(document.value(leaf))):
-            special.setdefault(leaf.object, (defaults.VALUES, verdict))
-    if not special:
-        return None
-
-    def hidden(leaf: Leaf) -> Verdict | None:
-        number, name = leaf.object, leaf.name
-        while number >= 0:
-            if number in special and "_".join(segments(name)) in special[number][0]:
-                return special[number][1]
-            number, name = document.parents[number]
-        return None
-
-    return hidden

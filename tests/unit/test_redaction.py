@@ -61,6 +61,20 @@ def redacted(
         lambda secret: record({"change": {"op": "replace", "path": "/spec/password", "value": secret}}),
         lambda secret: record({"request": {"kind": "Secret", "data": {"a": {"b": secret}}}}),
         lambda secret: record({"request": json.dumps({"stringData": {"a": secret}, "kind": "Secret"})}),
+        lambda secret: record({"key": "DB_PASSWORD", "value": secret}),
+        lambda secret: record({"setting.name": "DB_PASSWORD", "setting.value": secret}),
+        lambda secret: record({"name": "DB_PASSWORD", "value.before": secret, "value.after": {"a": [secret]}}),
+        lambda secret: record({"kind": "Secret", "data": {"a": secret}}),
+        lambda secret: record({"kind": "Secret", "data": json.dumps({"a": secret}), "stringData.b": secret}),
+        lambda secret: record({"kind": "SecretList", "items": [{"data": {"a": secret}}]}),
+        lambda secret: record({"object": {"kind": "SecretList", "items": [{"data": {"a": secret}}]}}),
+        lambda secret: record({"auditd.a0": "mysql", "auditd.a9": "--password", "auditd.a10": secret}),
+        lambda secret: record({"change": "password", "from": secret, "to": secret}),
+        lambda secret: record({"details": {"change": "password", "from": secret, "to": secret}}),
+        lambda secret: record(
+            {"x": [{"displayName": "StrongAuthenticationPassword", "oldValue": "", "newValue": f'["{secret}"]'}]}
+        ),
+        lambda secret: record({"credentials": {"a": 1}, "list": [{"type": "password", "value": secret}]}),
         lambda secret: record(body={"token": secret}),
         lambda secret: record(body=json.dumps({"a": {"client_secret": secret}})),
         lambda secret: record(body=json.dumps({"a": json.dumps({"b": json.dumps({"password": secret})})})),
@@ -79,6 +93,46 @@ def test_no_secret_is_left_in_any_column(secret: str, made: Any) -> None:
     assert secret not in everything(without)
     assert {finding.record for finding in findings} == {1}
     assert without.flags["redacted"].tolist() == [False, True, False]
+
+
+KUBERNETES = {"verb": "patch", "objectRef": {"resource": "secrets", "name": "n"}}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"requestObject": {"stringData": {"a": "hunter2hunter"}}},
+        {"requestObject": {"data": {"a": {"b": "hunter2hunter"}}}},
+        {"requestObject": [{"op": "replace", "path": "/data/a", "value": "hunter2hunter"}]},
+        {"requestObject": [{"op": "add", "path": "/stringData", "value": {"a": "hunter2hunter"}}]},
+        {"responseObject": {"items": [{"data": {"a": "hunter2hunter"}}]}},
+    ],
+)
+def test_what_kubernetes_says_of_a_secret_is_hidden_as_a_document_and_as_attributes(change: dict[str, Any]) -> None:
+    event = KUBERNETES | change
+    flat = {"objectRef.resource": "secrets"}
+    flat |= {f"{name}.data.a" if isinstance(value, dict) else name: value for name, value in change.items()}
+    for made in (record(body=json.dumps(event)), record(body=event), record(event), record({"e": event}), record(flat)):
+        assert "hunter2hunter" not in everything(DEFAULT.records(decoded(made))[0])
+    event["objectRef"] = {"resource": "configmaps"}
+    for made in (record(body=json.dumps(event)), record(event), record(flat | {"objectRef.resource": "configmaps"})):
+        assert "hunter2hunter" in everything(DEFAULT.records(decoded(made))[0])
+
+
+def test_a_name_speaks_only_of_what_stands_beside_it_in_the_same_record() -> None:
+    first = {"name": "DB_PASSWORD", "other.value": "a", "count": 3, "valued": "b"}
+    second = {"name": "mail", "value": "c", "a.name": "DB_PASSWORD", "b.value": "d", "value.c": "e"}
+    third = {"name": "user.password.changed", "data": "f", "kind": "ConfigMap", "type": "login", "value": "g"}
+    patch = {"objectRef": KUBERNETES["objectRef"], "requestObject": [{"path": "/metadata/labels/x", "value": "h"}]}
+    records = decoded(record(first), record(second), record(third), record(patch))
+    assert DEFAULT.records(records) == (records, [])
+
+
+def test_what_is_allowed_is_no_secret_beside_its_name_either() -> None:
+    given = {"name": "DB_PASSWORD", "value": "x", "kind": "Secret", "data": "y"}
+    allowing = Redactor(Redaction(allow=("db_password", "secret")), None)
+    records = decoded(record(given))
+    assert allowing.records(records) == (records, [])
 
 
 def test_what_is_no_secret_stays_to_the_byte() -> None:

@@ -231,7 +231,7 @@ class Pipeline:
         trace = self._live.start(records) if self._live else None
         transformed = self._transform(records, source_ids, arrival_ns, repetitions, trace)
         if self._live is not None and trace is not None:
-            self._live.finish(trace, transformed, records)
+            self._live.finish(trace)
         return transformed
 
     def _part(self, requests: list[_Waiting], transformed: Transformed, arrival_ns: int, *, last: bool) -> _Part:

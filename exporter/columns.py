@@ -13,7 +13,7 @@ from exporter.enrich.addresses import UNKNOWN, Addresses
 from exporter.enrich.geoip import GeoIp
 from exporter.identity import join
 from exporter.mapping.column import Column
-from exporter.mapping.columns import CHOICES
+from exporter.mapping.columns import CHOICES, OUTCOMES
 from exporter.mapping.compile import Mapped
 from exporter.otlp.decode import Records
 from exporter.redaction import Redactor
@@ -24,14 +24,6 @@ _INDEXED_BYTES = {"actor_id": 1024, "target_id": 1024, "target_type": 256}
 _WHO = ("actor_id", "actor_name", "actor_email", "on_behalf_of")
 _WHAT = ("action", "target_type", "target_id", "target_name", "message")
 _PLAIN = (*_WHO, *_WHAT, "service", "environment", "tenant", "session_id", "user_agent")
-_OUTCOMES = {
-    word: outcome
-    for outcome, words in {
-        "success": "success succeeded successful ok allow allowed granted passed true",
-        "failure": "failure failed fail error deny denied refused rejected forbidden false",
-    }.items()
-    for word in words.split()
-}
 _ACTOR_TYPES = {name: name for name in CHOICES["actor_type"]}
 _NUMBERS = {"latitude": (-90.0, 90.0), "longitude": (-180.0, 180.0), "asn": (0.0, 2.0**32 - 1)}
 _PLACE = ("country", "city", "latitude", "longitude")
@@ -57,7 +49,7 @@ class Finisher:
         for name in _PLAIN:
             if name in mapped.columns:
                 found[name] = self._plain(name, mapped.columns[name], mapped, flags)
-        found["outcome"] = _choice("outcome", _OUTCOMES, mapped).fill_null("unknown")
+        found["outcome"] = _choice("outcome", OUTCOMES, mapped).fill_null("unknown")
         found["actor_type"] = _choice("actor_type", _ACTOR_TYPES, mapped)
         for name, (low, high) in _NUMBERS.items():
             found[name] = _number(name, low, high, mapped, flags)
@@ -161,12 +153,13 @@ def _choice(name: str, words: dict[str, str], mapped: Mapped) -> pl.Series:
     column = mapped.columns[name]
     if column.values.null_count() == len(column.values):
         return column.values
-    chosen = column.values.str.to_lowercase().replace_strict(
-        list(words), list(words.values()), default=None, return_dtype=pl.String
+    chosen = (
+        column.values.str.strip_chars()
+        .str.to_lowercase()
+        .replace_strict(list(words), list(words.values()), default=None, return_dtype=pl.String)
     )
     rewritten = column.values.is_not_null() & chosen.ne_missing(column.values)
-    unnamed = rewritten & (column.values.str.to_lowercase() != "unknown") if name == "outcome" else rewritten
-    mapped.give_back(column.picked[unnamed.to_numpy()])
+    mapped.give_back(column.picked[rewritten.to_numpy()])
     return chosen
 
 

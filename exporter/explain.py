@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from exporter.mapping.fields import Picker
 from exporter.mapping.trace import Origin, Trace
 from exporter.otlp.decode import Records, open_requests
 from exporter.redaction import Finding
-from exporter.transform import Transform, Transformed
+from exporter.transform import Transform
 
 # Not for rules to fill, and not worth a line each.
 _OWN = {"received_at", "source_id", "occurred_ns", "observed_ns", "attributes", "flags", "changes"}
@@ -30,7 +31,7 @@ class Explanation:
     left_out_by: str | None  # a rule that discards it, `unmatched`, or `rejected`
     parsed_by: str | None
     rules: tuple[str, ...]
-    event: dict[str, Any]  # by column, empty ones left out
+    event: dict[str, Any]  # by column, empty ones left out; what it would be, where it is not kept
     occurred_ns: int | None
     origins: dict[str, Origin]  # by column
     flags: tuple[str, ...]
@@ -71,32 +72,34 @@ def explain(transform: Transform, payloads: Sequence[bytes], arrival_ns: int | N
 
 def _explained(transform: Transform, records: Records, arrival_ns: int, first: int) -> Iterator[Explanation]:
     trace = Trace()
-    transformed = transform(records, np.zeros(len(records.sources), np.int64), arrival_ns, trace=trace)
-    return explanations(trace, transformed, records, range(len(records)), first)
+    transform(records, np.zeros(len(records.sources), np.int64), arrival_ns, trace=trace)
+    return explanations(trace, range(len(records)), first)
 
 
-def explanations(
-    trace: Trace, transformed: Transformed, records: Records, wanted: Iterable[int], first: int = 0
-) -> Iterator[Explanation]:
+def explanations(trace: Trace, wanted: Iterable[int], first: int = 0) -> Iterator[Explanation]:
     """Explains some of the records that a Transform was told to trace; `first` is the number of the first one."""
-    stored = {int(record): row for row, record in enumerate(trace.kept)}
     assert trace.picker is not None
-    parsed = trace.picker.records.parsed
+    assert trace.events is not None
+    records = trace.picker.records  # as redaction left them
+    parsed = records.parsed
+    redacted = defaultdict(list)
+    for finding in trace.findings:
+        redacted[finding.record].append(finding)
     for index in wanted:
-        at = stored.get(index)
-        row = {} if at is None else transformed.events.frame.row(at, named=True)
+        row = trace.events.frame.row(index, named=True)
+        left_out_by = trace.left_out_by(index)
         yield Explanation(
             record=first + index,
             service=records.sources[int(records.source[index])].resource_text("service.name"),
-            retention_class=None if at is None else transformed.events.class_of(at),
-            left_out_by=trace.left_out_by(index),
+            retention_class=None if left_out_by else trace.events.class_of(index),
+            left_out_by=left_out_by,
             parsed_by=None if parsed is None else parsed[index],
             rules=tuple(trace.rules_of(index)),
             event=_event(row),
             occurred_ns=row.get("occurred_ns"),
             origins=_origins(trace, index, trace.picker, row),
             flags=tuple(filter(None, row.get("flags", "").strip("{}").split(","))),
-            redacted=tuple(finding for finding in trace.findings if finding.record == index),
+            redacted=tuple(redacted.get(index, ())),
         )
 
 

@@ -160,7 +160,7 @@ class Transform:
         dropped_by = {reason: int(gone.sum()) for reason, gone in left_out if reason != REJECTED and gone.any()}
         kept = ~np.logical_or.reduce([~kept, *(gone for _, gone in left_out)])
         if trace is not None:
-            trace.left_out, trace.kept = left_out, np.flatnonzero(kept)
+            trace.left_out, trace.events = left_out, events
         return Transformed(events if kept.all() else events.take(np.flatnonzero(kept)), dropped_by, rejected)
 
 

@@ -3,11 +3,18 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from collector.invocation import configuration
+
+if TYPE_CHECKING:
+    from exporter.transform import Transform
+
+_TOGETHER = 1_000  # requests that are explained at once
 
 
 @click.command()
@@ -41,8 +48,9 @@ def explain(
     transform = transform_of(configuration(context), presets=presets, rules=rules, any_time=True)
     console = Console(highlight=False)
     for file in files:
-        for payload in read_payloads(file, service):
-            print_explanations(explained(transform, [payload]), console, as_json=as_json)
+        payloads = read_payloads(file, service)
+        while together := list(islice(payloads, _TOGETHER)):
+            print_explanations(explained(transform, together), console, as_json=as_json)
 
 
 @click.group("map")
@@ -55,12 +63,18 @@ def mapping() -> None:
 @click.pass_context
 def test(context: click.Context, folder: Path) -> None:
     """Run the cases of FOLDER (*.yaml: records, and the events they must become). Exits with 1 where one fails."""
-    from exporter.mapping.fixtures import Setting, run
-    from exporter.redaction import Redactor
+    from collector.transformation import transform_of
+    from exporter.mapping.fixtures import run
 
     config = configuration(context)
-    redactor = Redactor(config.redaction, config.redaction_key())
-    ran = run(folder, Setting(config.mapping.presets, config.mapping.rules, config.classes, redactor))
+
+    def made(presets: tuple[str, ...] | None, rules: tuple[Path, ...] | None) -> Transform:
+        given = {"presets": presets, "rules": rules}
+        own = {name: value for name, value in given.items() if value is not None}
+        mapping = config.mapping.model_copy(update=own)
+        return transform_of(config.model_copy(update={"mapping": mapping}), any_time=True)
+
+    ran = run(folder, made)
     for failure in ran.failures:
         click.echo(str(failure))
     failed = len({(failure.place, failure.case) for failure in ran.failures})

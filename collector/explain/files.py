@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,15 +15,16 @@ from exporter.errors import AuditgrafError, MalformedRequestError
 from exporter.otlp.encode import of_lines
 from exporter.otlp.json import to_protobuf
 
-_LINES_TOGETHER = 5_000
+_BOM = b"\xef\xbb\xbf"
+_BEGINS_REQUEST = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"resourceLogs"')
 
 
 def read_payloads(path: Path, service: str = "") -> Iterator[bytes]:
     """The requests (protobuf) that a file holds; `-` is the standard input.
 
     A file is OTLP JSON (one request, or one a line as the file exporter writes them), a binary request, or plain
-    lines, each of which becomes a record of `service` with the line as its body. Raises AuditgrafError where it
-    can't be read, or is OTLP that is none.
+    lines, each of which becomes a request of its own: a record of `service` with the line as its body. Raises
+    AuditgrafError where it can't be read, or is OTLP that is none, or is cut off.
     """
     try:
         data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
@@ -33,25 +35,27 @@ def read_payloads(path: Path, service: str = "") -> Iterator[bytes]:
     if _is_request(data):
         yield _checked(data, str(path))
         return
-    lines = [line for line in data.splitlines() if line.strip()]
-    if all(_is_request(line) for line in lines):
-        for number, line in enumerate(lines, 1):
+    lines = [(number, line) for number, line in enumerate(data.splitlines(), 1) if line.strip()]
+    if _is_request(lines[0][1]):
+        for number, line in lines:
             yield _checked(line, f"{path}:{number}")
+        return
+    if _BEGINS_REQUEST.match(data):
+        yield _checked(data, str(path))
         return
     if _is_protobuf(data):
         yield data
         return
-    texts = [line.decode("utf-8", "replace") for line in lines]
-    for start in range(0, len(texts), _LINES_TOGETHER):
-        yield of_lines(texts[start : start + _LINES_TOGETHER], service).SerializeToString()
+    for _, line in lines:
+        yield of_lines([line.decode("utf-8", "replace")], service).SerializeToString()
 
 
 def _is_request(data: bytes) -> bool:
     """JSON that has resourceLogs: a document of any other kind is a line of somebody's log."""
-    if not data.lstrip().startswith(b"{") or b'"resourceLogs"' not in data:
+    if b'"resourceLogs"' not in data:
         return False
     try:
-        document = orjson.loads(data)
+        document = orjson.loads(data.removeprefix(_BOM))
     except orjson.JSONDecodeError:
         return False
     return isinstance(document, dict) and "resourceLogs" in document

@@ -11,7 +11,6 @@ import orjson
 from exporter.explain import explanations
 from exporter.mapping.trace import Trace
 from exporter.otlp.decode import Records
-from exporter.transform import Transformed
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +40,9 @@ class LiveTrace:
         self._skipped += len(found) - len(self._chosen)
         return Trace() if self._chosen else None
 
-    def finish(self, trace: Trace, transformed: Transformed, records: Records) -> None:
+    def finish(self, trace: Trace) -> None:
         """Logs the explanations of the chosen records, one JSON object each."""
-        for explanation in explanations(trace, transformed, records, self._chosen):
+        for explanation in explanations(trace, self._chosen):
             self._allowance -= 1
             log.info("trace: %s", orjson.dumps(explanation.as_json(), default=str).decode())
         if self._skipped:

@@ -43,6 +43,10 @@ class TrustedProxies:
         self._v4 = _Ranges([*ipaddress.collapse_addresses(v4)])
         self._v6 = _Ranges([*ipaddress.collapse_addresses(v6)])
 
+    def trusts(self, peer: str | None) -> bool:
+        """Whether the headers of who connected count: an address, with or without a port."""
+        return peer is not None and self._trusts(_packed(peer))
+
     def client(
         self, peer: str | None, forwarded: str | None, x_forwarded_for: str | None, x_real_ip: str | None = None
     ) -> str | None:
@@ -53,7 +57,7 @@ class TrustedProxies:
         element can be read: most proxies write only the first, and hand on whatever else the client wrote. An entry
         that is no address (`unknown`, `_hidden`) ends the way back: the last good one is taken.
         """
-        if peer is None or not self._trusts(_packed(peer)):
+        if peer is None or not self.trusts(peer):
             return peer
         for header, read in ((x_forwarded_for, _listed), (forwarded, _forwarded), (x_real_ip, _listed)):
             if header:

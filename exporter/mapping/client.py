@@ -30,20 +30,27 @@ CLIENT_KEYS = frozenset(source.key for several in (_PEER, *_HEADERS) for source 
 
 
 def resolve_clients(
-    proxies: TrustedProxies, columns: dict[str, Column], picker: Picker, trace: Trace | None = None
+    proxies: TrustedProxies,
+    columns: dict[str, Column],
+    picker: Picker,
+    by_rule: np.ndarray,
+    trace: Trace | None = None,
 ) -> None:
-    """Puts the address that the headers of trusted proxies tell into `client_address`."""
+    """Puts the address that the headers of trusted proxies tell into `client_address`.
+
+    `by_rule`: records (bool) whose address a rule copied, which knows better.
+    """
     headers = [picker.column(sources, nested=True).values for sources in _HEADERS]
     given = np.logical_or.reduce([header.is_not_null().to_numpy() for header in headers])
     if not given.any():
         return
     peer = picker.column(_PEER).values
-    rows = np.flatnonzero(given & peer.is_not_null().to_numpy())
+    rows = np.flatnonzero(given & peer.is_not_null().to_numpy() & ~by_rule)
     known: dict[tuple[str | None, ...], str | None] = {}
     texts: list[str | None] = []
     for told in zip(*(column.gather(rows).to_list() for column in (peer, *headers)), strict=True):
         if told not in known:
-            known[told] = proxies.client(*told)
+            known[told] = proxies.client(*told) if proxies.trusts(told[0]) else None
         texts.append(known[told])
     found = pl.Series([None], dtype=pl.String).new_from_index(0, len(given)).scatter(rows, texts)
     column = columns["client_address"]

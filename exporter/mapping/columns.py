@@ -46,6 +46,18 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "outcome": ("success", "failure", "unknown"),
     "actor_type": ("user", "service", "system", "anonymous"),
 }
+# What senders say for an outcome, in any case; any other word is as good as none.
+OUTCOMES = {
+    word: outcome
+    for outcome, words in {
+        "success": "success succeeded successful ok okay allow allowed accept accepted grant granted pass passed "
+        "permitted approved complete completed done true yes",
+        "failure": "failure failed fail error errored deny denied refused reject rejected forbidden block blocked "
+        "unauthorized unauthenticated unsuccessful timeout timed_out timed-out aborted false no",
+        "unknown": "unknown",
+    }.items()
+    for word in words.split()
+} | {"timed out": "failure"}
 RECORD_FIELDS = ("event_name", "severity_text", "severity_number", "body", "trace_id", "span_id")
 SCOPE_FIELDS = ("name", "version")
 _BOUNDS = {"latitude": (-90, 90), "longitude": (-180, 180), "asn": (0, 2**32 - 1)}

@@ -16,7 +16,7 @@ import polars as pl
 from exporter.enrich import changes
 from exporter.mapping.client import CLIENT_KEYS, resolve_clients
 from exporter.mapping.column import Column
-from exporter.mapping.columns import COLUMNS, RESOURCE_COLUMNS, Source
+from exporter.mapping.columns import COLUMNS, OUTCOMES, RESOURCE_COLUMNS, Source
 from exporter.mapping.expressions import First, Value, evaluate, sources
 from exporter.mapping.fields import Picker
 from exporter.mapping.matching import Compiled, compiled, holding
@@ -147,13 +147,16 @@ class Mapper:
             if trace is not None:
                 trace.matched(rule.name, holds)
             _apply(rule, holds, mapped, picker, trace)
+        _drop_unknown_outcomes(mapped)
         # Later rules win here too: theirs is the first value that an empty column gets.
         for rule, holds in reversed(rules):
             _fill(rule, holds, mapped, picker, trace)
+        _drop_unknown_outcomes(mapped)
         for rule, holds in reversed(rules):
             _default(rule, holds, mapped, trace)
         if self._proxies is not None:
-            resolve_clients(self._proxies, mapped.columns, picker, trace)
+            by_rule = _copied("client_address", rules, picker)
+            resolve_clients(self._proxies, mapped.columns, picker, by_rule, trace)
         changed = self._changes(original, rules, secret, trace)
         mapped.columns["changes"] = changed.column
         mapped.take(changed.paired)
@@ -292,6 +295,24 @@ def _copy(
     _column(mapped, name, len(holds)).replace(where, copied)
     if trace is not None:
         trace.copied(name, rule.name, value, where, copied)
+
+
+def _copied(column: str, rules: Sequence[tuple[Rule, np.ndarray]], picker: Picker) -> np.ndarray:
+    """Which records (bool) a rule copied a value of the column from."""
+    found = np.zeros(len(picker.records), bool)
+    for rule, holds in rules:
+        if column in rule.copies:
+            found |= holds & evaluate(rule.copies[column], picker).filled
+    return found
+
+
+def _drop_unknown_outcomes(mapped: Mapped) -> None:
+    """A word that nobody knows says nothing: what rules give in its absence applies. It stays an attribute."""
+    column = mapped.columns.get("outcome")
+    if column is not None and column.filled.any():
+        words = column.values.str.strip_chars().str.to_lowercase()
+        odd = words.is_not_null() & ~words.is_in(list(OUTCOMES))
+        column.replace(odd.fill_null(False).to_numpy(), Column.constant(None, len(words)))
 
 
 def _flag_unread(value: Value, holds: np.ndarray, mapped: Mapped, picker: Picker) -> None:

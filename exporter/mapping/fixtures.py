@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,14 +19,13 @@ from exporter import times
 from exporter.document import Document, load
 from exporter.errors import ConfigError
 from exporter.explain import Explanation, explain
-from exporter.mapping.compile import Mapper
-from exporter.mapping.rules import load_all
-from exporter.mapping.section import Problem, Section, kind
+from exporter.mapping.columns import COLUMNS
+from exporter.mapping.section import Problem, Section, kind, nearest, place, refuse
 from exporter.otlp.encode import any_value, key_values, request
-from exporter.redaction import Redactor
-from exporter.transform import Transform, Window
+from exporter.transform import Transform
 
-_ANY_TIME = Window(past=timedelta(days=36500), future=timedelta(days=36500))
+_OWN_COLUMNS = ("id", "occurred_at", "client_ip", "trace_id", "span_id", "severity", "severity_text", "attributes")
+_EXPECTED = (*COLUMNS, *_OWN_COLUMNS, "class", "flags", "redacted", "left_out_by")
 
 
 def _instant(value: object) -> int:
@@ -41,14 +40,24 @@ def _instant(value: object) -> int:
     return int(parsed)
 
 
-def _mapping(value: object) -> object:
+def _mapping(value: object) -> dict[Any, Any]:
     if not isinstance(value, dict):
         raise ValueError(f"must be a mapping, not {kind(value)}")
     return value
 
 
+def _expectation(value: object) -> object:
+    unknown = [key for key in _mapping(value) if key not in _EXPECTED]
+    if unknown:
+        refuse([((place(key),), f"no column of an event; {nearest(key, _EXPECTED)}") for key in unknown])
+    return value
+
+
 Instant = Annotated[int, BeforeValidator(_instant)]
 PlainMapping = Annotated[dict[str, Any], BeforeValidator(_mapping)]
+Expectation = Annotated[dict[str, Any], BeforeValidator(_expectation)]
+# The Transform of a file's presets and rules; None where the file names none.
+Make = Callable[[tuple[str, ...] | None, tuple[Path, ...] | None], Transform]
 
 
 class RecordSpec(Section):
@@ -98,7 +107,7 @@ class Case(Section):
 
     name: StrictStr
     record: RecordSpec
-    expect: PlainMapping
+    expect: Expectation
 
 
 class FixtureFile(Section):
@@ -133,34 +142,28 @@ class Ran:
     failures: tuple[Failure, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What fixtures run with where they do not say: the administrator's configuration."""
-
-    presets: tuple[str, ...]
-    rules: tuple[Path, ...]
-    classes: Mapping[str, timedelta | None]
-    redactor: Redactor | None = None
-
-
-def run(folder: Path, setting: Setting) -> Ran:
+def run(folder: Path, make: Make) -> Ran:
     """Runs every *.yaml below a folder (or one file). Raises ConfigError where a file or its rules are wrong."""
+    count, failures = 0, []
+    for where, case, became in explained(folder, make):
+        count += 1
+        failures += list(_failures(where, case, became))
+    return Ran(count, tuple(failures))
+
+
+def explained(folder: Path, make: Make) -> Iterator[tuple[str, Case, Explanation]]:
+    """Each case below a folder (or in one file): its place (file and line), the case, and what became of it."""
     files = [folder] if folder.is_file() else sorted(folder.rglob("*.yaml"))
     if not files:
         raise ConfigError(f"{folder}: no *.yaml in there; write cases as docs/mapping.md shows")
-    count, failures = 0, []
     for file in files:
         document = load(file)
         fixtures = document.parse(FixtureFile)
-        rules = setting.rules if fixtures.rules is None else tuple(file.parent / rule for rule in fixtures.rules)
-        presets = setting.presets if fixtures.presets is None else fixtures.presets
-        mapper = Mapper(load_all(rules, tuple(setting.classes), presets))
-        transform = Transform(mapper, setting.classes, redactor=setting.redactor, window=_ANY_TIME)
-        explained = explain(transform, [case.record.payload() for case in fixtures.cases])
-        for index, (case, became) in enumerate(zip(fixtures.cases, explained, strict=True)):
-            failures += list(_failures(f"{document.name}:{_line(document, index)}", case, became))
-        count += len(fixtures.cases)
-    return Ran(count, tuple(failures))
+        rules = None if fixtures.rules is None else tuple(file.parent / rule for rule in fixtures.rules)
+        transform = make(fixtures.presets, rules)
+        became = explain(transform, [case.record.payload() for case in fixtures.cases])
+        for index, case in enumerate(fixtures.cases):
+            yield f"{document.name}:{_line(document, index)}", case, became[index]
 
 
 def _line(document: Document, index: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -17,9 +18,10 @@ from exporter.otlp.values import NUL_REPLACEMENT, dumps, quote
 
 # Members of a document that become attributes of their own; a document of more stays whole beside those.
 _MOST = 1_000
-# orjson reads 1024 levels and writes 254: a document with so many brackets is tried.
-_MANY_BRACKETS = 250
-_PAIR = re.compile(r"""([A-Za-z_@][\w.@/-]*)=("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s,;"']*)""")
+# Names are bounded and never begin inside a word, or a long text without a `=` costs the square of its length.
+_PAIR = re.compile(
+    r"""(?<![A-Za-z_@])([A-Za-z_@][\w.@/-]{0,255}+)=("(?:[^"\\]++|\\.)*+"|'(?:[^'\\]++|\\.)*+'|[^\s,;"']*+)"""
+)
 _VALUE = re.compile(r"""[ \t]*"((?:[^"]++|"")*+)("?)[^,]*|([^,]*)""")
 _NESTED = frozenset({dict, list})
 _ESCAPED = re.compile(r"\\(.)")
@@ -31,53 +33,79 @@ class Read:
 
     members: dict[str, Any]
     whole: bool  # the members are all that the text says
-    bad: bool = False  # it was cut off, or is no document at all
+    bad: bool = False  # it was cut off, has what JSON hasn't, or is no document at all
+    repeated: bool = False  # a key came twice
 
 
 _NOTHING = Read({}, whole=False, bad=True)
 
 
 def read_json(text: str, *, inexact: bool) -> Read:
-    """A JSON object, what is left of one that was cut off, or one behind other text.
+    """A JSON object, what is left of one that was cut off, or one behind other text; of equal members the last.
 
     `inexact`: it may hold numbers that a double can't, so the text is worth keeping.
     """
     start = text.find("{")
     if start < 0:
         return _NOTHING
-    bad = False
+    sent = text[start:] if start else text
+    bad = repeated = False
     try:
-        document = orjson.loads(text[start:])
+        document = orjson.loads(sent)
     except orjson.JSONDecodeError:
-        document, bad = salvage(text[start:]), True
-    if not isinstance(document, dict) or (
-        text.count("{") + text.count("[") > _MANY_BRACKETS and not _can_be_written(document)
-    ):
+        document, bad = salvage(sent), True
+    if not isinstance(document, dict):
         return _NOTHING
-    whole = not (bad or inexact or text[:start].strip(" \t\r\n\ufeff"))
+    try:
+        written = orjson.dumps(document)
+    except orjson.JSONEncodeError:  # reads 1024 levels, but writes 254
+        return _NOTHING
+    if not bad:
+        repeated = _says_twice(sent, written)
+    if "\\u0000" in sent:
+        clean = {key.replace("\0", NUL_REPLACEMENT): value for key, value in document.items()}
+        repeated |= len(clean) < len(document)
+        document = clean
+    whole = not (bad or inexact or repeated or text[:start].strip(" \t\r\n\ufeff"))
     if len(document) > _MOST or "" in document:
         some = list(document.items())[:_MOST]
-        return Read({key: value for key, value in some if key}, whole=False, bad=bad)
-    return Read(document, whole, bad)
+        return Read({key: value for key, value in some if key}, whole=False, bad=bad, repeated=repeated)
+    return Read(document, whole, bad, repeated)
 
 
-def _can_be_written(document: dict[str, Any]) -> bool:
-    try:
-        orjson.dumps(document)
-    except orjson.JSONEncodeError:
-        return False
-    return True
+def _says_twice(sent: str, written: bytes) -> bool:
+    """Whether an object in a document has a member twice: reading and writing it again loses that one's colon."""
+    if "\\u003" not in sent:
+        return sent.count(":") != written.count(b":")
+    repeated = False
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal repeated
+        found = dict(pairs)
+        repeated |= len(found) < len(pairs)
+        return found
+
+    json.loads(sent, object_pairs_hook=members, parse_int=str)
+    return repeated
 
 
 def read_pairs(text: str) -> Read:
-    """`key=value` and `key="value"`, whatever stands between them; of equal keys the last."""
-    members = {}
-    for key, value in _PAIR.findall(text):
-        quoted = value[:1] in {'"', "'"} and len(value) > 1
-        members[key] = _ESCAPED.sub(r"\1", value[1:-1]) if quoted else value
+    """`key=value` and `key="value"`, whatever stands between them.
+
+    Of equal keys the first: what somebody typed, such as a user's name with `, type=LOGIN` in it, mostly comes last.
+    """
+    members: dict[str, str] = {}
+    repeated = False
+    for found in _PAIR.finditer(text):
+        key, value = found.groups()
+        if key in members:
+            repeated = True
+            continue
         if len(members) == _MOST:
             break
-    return Read(members, whole=False)
+        quoted = value[:1] in {'"', "'"} and len(value) > 1
+        members[key] = _ESCAPED.sub(r"\1", value[1:-1]) if quoted else value
+    return Read(members, whole=False, repeated=repeated)
 
 
 def read_csv(text: str, names: Sequence[str]) -> Read:
@@ -111,7 +139,7 @@ def read_groups(regex: str, texts: pl.Series) -> list[Read]:
 def with_members(records: Records, rows: np.ndarray, documents: Iterable[dict[str, Any]], prefix: str) -> Records:
     """Members become attributes behind the record's own; one whose name is taken goes by `body.<name>`.
 
-    `rows` are the records of the documents, in order.
+    Where that is taken too, by `body.body.<name>`, and so on. `rows` are the records of the documents, in order.
     """
     attributes = records.attributes
     codes = {key: code for code, key in enumerate(attributes.keys)}
@@ -121,15 +149,15 @@ def with_members(records: Records, rows: np.ndarray, documents: Iterable[dict[st
     counts: list[int] = []
     for start, end, members in zip(starts, ends, documents, strict=True):
         taken = set(attributes.key[start:end].tolist()) if end > start else set()
-        names = [prefix + name for name in members] if prefix else members
+        names: Iterable[str] = [prefix + name for name in members] if prefix else members
         if taken:
-            names = [f"body.{name}" if codes.get(name, -1) in taken else name for name in names]
+            names = _free_names(names, {name for name in names if codes.get(name, -1) in taken}, taken, codes)
         keys += [codes.setdefault(name, len(codes)) for name in names]
         values += members.values()
         counts.append(len(members))
     if not keys:
         return records
-    text, json = _rendered(values)
+    text, rendered = _rendered(values)
     record = np.concatenate([attributes.record, np.repeat(rows, counts)])
     order = np.argsort(record, kind="stable")
     before = np.zeros(len(attributes.key), bool) if attributes.nested is None else attributes.nested
@@ -139,10 +167,25 @@ def with_members(records: Records, rows: np.ndarray, documents: Iterable[dict[st
         key=np.concatenate([attributes.key, np.array(keys, np.int32)])[order],
         keys=[key.replace("\0", NUL_REPLACEMENT) for key in codes],
         text=pl.concat([attributes.text, text]).gather(order),
-        json=pl.concat([attributes.json, json]).gather(order),
+        json=pl.concat([attributes.json, rendered]).gather(order),
         nested=nested if nested.any() else None,
     )
     return replace(records, attributes=merged)
+
+
+def _free_names(names: Iterable[str], displaced: set[str], taken: set[int], codes: dict[str, int]) -> Iterable[str]:
+    """The names, with others for those that are displaced: none of the record's own (`taken`), nor each other's."""
+    if not displaced:
+        return names
+    used = set(names)
+    found = []
+    for name in names:
+        free = name
+        while (free in used and name in displaced) or codes.get(free, -1) in taken:
+            free = f"body.{free}"
+        used.add(free)
+        found.append(free)
+    return found
 
 
 def _rendered(values: list[Any]) -> tuple[pl.Series, pl.Series]:

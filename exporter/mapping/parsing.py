@@ -86,7 +86,10 @@ class Parser:
         ]
 
     def __call__(self, records: Records) -> Records:
-        """The records with the attributes that the steps make; flag `bad_json` where a document was cut off."""
+        """The records with the attributes that the steps make.
+
+        Flags: `bad_json` where a document was cut off or is none, `duplicate_keys` where a name came twice in it.
+        """
         for step, condition, paths in self._steps:
             if not len(records):
                 break
@@ -106,12 +109,12 @@ def _parse(step: ParseStep, holds: np.ndarray, records: Records, picker: Picker)
     read = _read(step.form, column.values.gather(rows))
     made = np.array([bool(one.members) or one.whole for one in read], bool)
     whole = np.array([one.whole for one in read], bool)
-    bad = np.array([one.bad for one in read], bool)
     records = with_members(records, rows, [one.members for one in read], step.prefix)
     records = _without_text(step.source, records, rows[whole & made])
     flags = dict(records.flags)
-    if bad.any():
-        flags["bad_json"] = flags.get("bad_json", np.zeros(len(records), bool)) | _mask(rows[bad], len(records))
+    for flag, found in (("bad_json", [one.bad for one in read]), ("duplicate_keys", [one.repeated for one in read])):
+        if any(found):
+            flags[flag] = flags.get(flag, np.zeros(len(records), bool)) | _mask(rows[found], len(records))
     names = pl.Series([None], dtype=pl.String).new_from_index(0, len(records))
     before = names if records.parsed is None else records.parsed.clone()
     return replace(records, flags=flags, parsed=before.scatter(rows[made], step.name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from exporter.mapping.columns import Source
 from exporter.mapping.expressions import Changes, Concat, First, Steps, Template, Time, Value
 from exporter.mapping.fields import Picker
 from exporter.redaction import Finding
+
+if TYPE_CHECKING:
+    from exporter.events import Events
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class Trace:
     rules: list[tuple[str, np.ndarray]] = field(default_factory=list)
     findings: Sequence[Finding] = ()  # what was redacted
     picker: Picker | None = None  # of the records as they were mapped
-    kept: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))  # the records that became events
+    events: Events | None = None  # of every record, those that were left out too
     left_out: list[tuple[str, np.ndarray]] = field(default_factory=list)  # why (a rule, ...), and which (bool)
     _notes: list[_Note] = field(default_factory=list)
 

@@ -100,6 +100,51 @@ def test_a_record_that_a_rule_discards_says_which(tmp_path: Path) -> None:
     assert [one["retention_class"] for one in found] == [None, None]
 
 
+def test_a_record_that_is_left_out_shows_what_it_would_have_been(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(
+        "version: 1\nrules:\n"
+        "  - {name: no-doors, match: {attributes: {event_type: door.opened}}, discard: even_audit_events}\n"
+    )
+    (one,) = explained("--rules", str(rules), "-", text=LINE)
+    assert (one["left_out_by"], one["event"]["actor_id"]) == ("no-doors", "u-7")
+    assert one["origins"]["actor_id"]["source"] == "actor.id"
+
+
+def test_a_refused_line_takes_no_other_line_along(tmp_path: Path) -> None:
+    config = tmp_path / "auditgraf.yaml"
+    config.write_text("mapping: {presets: [json], unmatched: reject}\n")
+    done = run("--config", str(config), "explain", "--json", "-", text=f"{LINE}\nnothing to see\n{LINE}\n")
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [one["left_out_by"] for one in found] == [None, "rejected", None]
+    assert [one["record"] for one in found] == [0, 1, 2]
+
+
+def test_a_secret_in_the_service_is_not_shown(tmp_path: Path) -> None:
+    secret = "ghp_" + "a1B2c3D4e5F6" * 3
+    (one,) = explained("--service", secret, "-", text="nothing to see\n")
+    assert one["service"]
+    assert secret not in json.dumps(one)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('{"resourceLogs": [{"scopeLogs": [{"logRec', "cut.json: the body is no JSON"),
+        ('{\n  "resourceLogs": [\n    {"scopeLogs": [', "cut.json: the body is no JSON"),
+        ('{"resourceLogs": []}\n\n{"resourceLogs": [{"sco', "cut.json:3: the body is no JSON"),
+    ],
+)
+def test_otlp_that_is_cut_off_is_not_taken_for_lines_of_a_log(text: str, place: str, tmp_path: Path) -> None:
+    file = tmp_path / "cut.json"
+    file.write_text(text)
+    done = run("explain", str(file))
+    assert done.returncode != 0
+    assert place in done.stderr
+    assert not done.stdout
+
+
 def test_what_is_wrong_with_a_file_is_one_sentence(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.write_text("\n")
@@ -126,6 +171,28 @@ def test_a_folder_without_cases_and_a_case_with_a_mistake_say_so(tmp_path: Path)
     assert "no *.yaml in there" in run("map", "test", str(tmp_path)).stderr
     (tmp_path / "doors.yaml").write_text("cases: [{name: x, record: {jsn: 1}, expect: {}}]")
     assert "doors.yaml:1: cases.0.record.jsn: unknown key" in run("map", "test", str(tmp_path)).stderr
+
+
+def test_an_expected_column_that_does_not_exist_is_refused_with_the_nearest(tmp_path: Path) -> None:
+    (tmp_path / "doors.yaml").write_text("cases: [{name: x, record: {line: y}, expect: {actr_id: null}}]")
+    done = run("map", "test", str(tmp_path))
+    assert done.returncode != 0
+    assert "cases.0.expect.actr_id: no column of an event; did you mean actor_id?" in done.stderr
+
+
+def test_cases_run_with_the_whole_configuration(tmp_path: Path) -> None:
+    config = tmp_path / "auditgraf.yaml"
+    config.write_text("mapping: {trusted_proxies: [10.1.0.1], unmatched: drop}\n")
+    cases = tmp_path / "cases.yaml"
+    cases.write_text(
+        "cases:\n"
+        "  - name: behind a proxy\n"
+        "    record:\n"
+        "      attributes: {network.peer.address: 10.1.0.1, http.request.header.x-forwarded-for: 198.51.100.7}\n"
+        "    expect: {client_ip: 198.51.100.7, left_out_by: unmatched}\n"
+    )
+    done = run("--config", str(config), "map", "test", str(cases))
+    assert (done.returncode, done.stdout) == (0, "1 of 1 cases as expected\n"), done.stderr
 
 
 def test_presets_and_the_schema_of_rules_are_printed() -> None:

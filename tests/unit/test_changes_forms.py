@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from typing import Any, get_args
 
 import orjson
+import polars as pl
 import pytest
 
-from exporter.enrich.changes import Form, Read, from_pairs, parse, read
+from exporter.enrich.changes import Form, Read, from_pairs, never, parse, read
+from exporter.mapping.fields import Picker
+from exporter.mapping.pairs import paired_changes
+from exporter.otlp.decode import decode
+from tests.records import events, record, request
 
 FORMS: tuple[Form, ...] = get_args(Form)
 EMAIL = {"email": {"before": "a@example.org", "after": "b@example.org"}}
@@ -221,3 +228,48 @@ def test_pairs_of_attributes_are_read_from_their_json() -> None:
     }
     assert from_pairs({"a": ("[" * 300 + "]" * 300, None)}) is None
     assert from_pairs({"a": ("\ud800", None)}) is None
+
+
+def test_pairs_are_those_of_one_record() -> None:
+    made = events(
+        request(
+            record({"a.before": 1, "a.after": 2, "user.changes.name": "x"}),
+            record({"a.after": 3, "user.name": "y", "old_b": 1, "new_b": 2}),
+            record({"user.name": "y", "user.changes.name": "x"}),
+            record({"user.name": "y", "user.changes.name": "x", "user.target.id": 7}),
+            record({"user.name": "y", "user.changes.name": "x", "user.target.name": "z"}),
+        )
+    )
+    assert [one["changes"] for one in made] == [
+        {"a": {"before": 1, "after": 2}},
+        {"b": {"before": 1, "after": 2}},
+        {"name": {"before": "y", "after": "x"}},
+        None,
+        {"name": {"before": "z", "after": "x"}},
+    ]
+
+
+PAIRED: list[Callable[[int], list[dict[str, str]]]] = [
+    lambda count: [{f"a.changes.{index}": "x" for index in range(count)}],
+    lambda count: [{f"a{index}.{side}": f"{side}{index}" for index in range(count) for side in ("before", "after")}],
+    lambda count: [{key: value for index in range(count) for key, value in self_changed(index).items()}],
+    lambda count: [self_changed(index) for index in range(count)],
+]
+
+
+def self_changed(index: int) -> dict[str, str]:
+    return {f"user.changes.f{index}": "a", f"user.f{index}": "b", f"user.target.g{index}": "x"}
+
+
+@pytest.mark.parametrize("sent", PAIRED, ids=["one side", "both sides", "one record", "a record each"])
+def test_pairs_cost_in_proportion_to_the_attributes(sent: Callable[[int], list[dict[str, str]]]) -> None:
+    def cost(count: int) -> float:
+        group = request(*(record(attributes) for attributes in sent(count))).SerializeToString()
+        picker, costs = Picker(decode([group])), []
+        for _ in range(5):
+            begun = time.process_time()
+            paired_changes(pl.Series([None] * len(picker.records), dtype=pl.String), picker, never)
+            costs.append(time.process_time() - begun)
+        return min(costs)
+
+    assert cost(2000) < 12 * cost(500)

@@ -13,6 +13,11 @@ from hypothesis import strategies as st
 from collector.config import load_config
 from exporter.enrich.forwarded import TrustedProxies
 from exporter.errors import ConfigError
+from exporter.explain import explain
+from exporter.mapping.compile import Mapper
+from exporter.mapping.rules import load_all
+from exporter.transform import Transform
+from tests.records import CLASSES, record, request
 
 PROXY, INNER, CLIENT = "10.1.0.1", "10.1.0.2", "198.51.100.7"
 proxies = TrustedProxies(["10.1.0.0/16", "2001:db8:ffff::/48"])
@@ -190,3 +195,27 @@ def test_what_a_client_sends_never_becomes_its_address(sent: str, address: ipadd
     if own is not None and not ipaddress.ip_address(own).is_private:
         assert proxies.client(PROXY, None, f"{sent}, {address}") == own
         assert proxies.client(PROXY, f'{sent}, for="{address}"', None) == own
+
+
+@pytest.mark.parametrize(
+    ("peer", "attributes", "client"),
+    [
+        (PROXY, {}, CLIENT),
+        (PROXY, {"audit.source.id": "192.0.2.8"}, CLIENT),
+        # A rule that names the attribute knows better.
+        (PROXY, {"door.address": "192.0.2.9"}, "192.0.2.9"),
+        ("203.0.113.9", {"door.address": "192.0.2.9"}, "192.0.2.9"),
+        # Nothing is believed of the headers, and nothing is taken from the peer for them.
+        ("203.0.113.9", {"audit.source.id": "192.0.2.8"}, "192.0.2.8"),
+        ("203.0.113.9", {}, "203.0.113.9"),
+    ],
+)
+def test_only_a_trusted_proxy_replaces_an_address_and_none_that_a_rule_copied(
+    peer: str, attributes: dict[str, str], client: str, tmp_path: Path
+) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("version: 1\nrules: [{name: door, match: all, copy: {client_address: door.address}}]\n")
+    transform = Transform(Mapper(load_all([rules], tuple(CLASSES)), proxies), CLASSES)
+    sent = {"network.peer.address": peer, "http.request.header.x-forwarded-for": CLIENT, **attributes}
+    (found,) = explain(transform, [request(record(sent)).SerializeToString()])
+    assert found.event["client_ip"] == client

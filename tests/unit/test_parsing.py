@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.mapping.members import read_pairs
 from exporter.mapping.rules import preset_names
 from exporter.mapping.salvage import salvage
 from tests.records import any_value, event, events, record, request
 
 JSON = ("json",)
+
+
+def least_cost(work: Callable[[], object]) -> float:
+    """The least processor time (seconds) of several runs."""
+    costs = []
+    for _ in range(5):
+        begun = time.process_time()
+        work()
+        costs.append(time.process_time() - begun)
+    return min(costs)
 
 
 def test_a_json_body_becomes_attributes_and_is_not_stored_twice() -> None:
@@ -87,6 +100,76 @@ def test_pairs_are_read_quoted_or_not() -> None:
     made = event(record(body='type="LOGIN", user=ada, note="a \\"b\\", c", empty=, error=\'x y\''), rules=rules)
     expected = {"kc.type": "LOGIN", "kc.user": "ada", "kc.note": 'a "b", c', "kc.empty": "", "kc.error": "x y"}
     assert made["attributes"] == expected
+
+
+def test_of_equal_keys_in_pairs_the_first_counts() -> None:
+    rules = "version: 1\nparse: [{name: p, match: all, as: pairs}]"
+    made = event(record(body="type=LOGIN_ERROR, userId=null, username=x, userId=admin, type=LOGIN"), rules=rules)
+    assert made["attributes"] == {"type": "LOGIN_ERROR", "userId": "null", "username": "x"}
+    assert made["flags"] == {"duplicate_keys"}
+
+
+def test_who_types_a_user_name_like_a_keycloak_line_stays_nobody() -> None:
+    line = "type=LOGIN_ERROR, realmId=r, clientId=c, userId=null, ipAddress=198.51.100.7, error=user_not_found"
+    made = event(record(body=f"{line}, username=x, userId=admin, type=LOGIN"), presets=("keycloak",))
+    assert (made["action"], made["outcome"], made["actor_id"]) == ("LOGIN_ERROR", "failure", "x")
+    assert made["flags"] == {"duplicate_keys"}
+
+
+@pytest.mark.parametrize(
+    ("text", "attributes"),
+    [
+        ('{"a": 1, "a": 2}', {"a": 2}),
+        ('{"a": {"b": 1, "b": ":"}}', {"a": {"b": ":"}}),
+        ('{"a" : "\\u003a\\u003A", "a" : "\\u003a"}', {"a": ":"}),
+        ('{"a\\u0000": 1, "a\ufffd": 2}', {"a\ufffd": 2}),
+    ],
+)
+def test_a_document_with_a_member_twice_is_kept_as_text_too(text: str, attributes: dict[str, Any]) -> None:
+    made = event(record(body=text), presets=JSON)
+    assert (made["attributes"], made["message"]) == (attributes, text)
+    assert made["flags"] == {"duplicate_keys"}
+
+
+@pytest.mark.parametrize("text", ['{"a": ":::", "b": [{"c": 1}, {"c": 1}]}', '{"a": "\\u003a", "b": "\\u0000"}'])
+def test_a_document_with_each_member_once_is_not_taken_for_such_a_one(text: str) -> None:
+    made = event(record(body=text), presets=JSON)
+    assert ("duplicate_keys" in made["flags"], made["message"]) == (False, None)
+
+
+def test_members_whose_names_are_taken_find_others() -> None:
+    sent = {"x": 1, "body.body.x": 2, "y": 3}
+    made = event(record(sent, body='{"x": 4, "body.x": 5, "body.y": 6, "y": 7, "z": 8}'), presets=JSON)
+    found = {"body.body.body.x": 4, "body.x": 5, "body.y": 6, "body.body.y": 7, "z": 8}
+    assert made["attributes"] == sent | found
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ('"n": NaN', {"n": "NaN"}),
+        ('"n": [-Infinity, Infinity, 1e4]', {"n": ["-Infinity", "Infinity", 10000.0]}),
+        ('"n": -1.5E+400', {"n": "-1.5E+400"}),
+        ('"n": "NaN, \\ud800 \\ud83d\\ude00 \\\\ud800"', {"n": "NaN, \ufffd \U0001f600 \\ud800"}),
+        ('"n": "two\nlines"', {"n": "two\nlines"}),
+        ('"n": tru', {}),
+        ('"n": {"m": 01}', {}),
+    ],
+)
+def test_a_value_that_json_has_not_costs_no_other_member(member: str, value: dict[str, Any]) -> None:
+    text = f'{{"event_type": "door.opened", {member}, "room": {{"id": 3}}}}'
+    made = event(record(body=text), presets=JSON)
+    assert made["action"] == "door.opened"
+    assert made["attributes"] == value | {"room": {"id": 3}}
+    assert (made["flags"], made["message"]) == ({"bad_json"}, text)
+
+
+@pytest.mark.parametrize("read", [read_pairs, salvage])
+@pytest.mark.parametrize("begin", ["", 'a="', '{"a":'])
+@pytest.mark.parametrize("unit", ["a", "a-", 'a="', "a='x ", '"', "\\", "[1,", '{"a":[', "1.", '"a":NaN,'])
+def test_a_long_text_costs_in_proportion_to_its_length(read: Callable[[str], object], begin: str, unit: str) -> None:
+    short, long = (begin + unit * (length // len(unit)) for length in (10_000, 40_000))
+    assert least_cost(lambda: read(long)) < 12 * least_cost(lambda: read(short))
 
 
 def test_named_groups_become_attributes_where_the_expression_matches() -> None:

@@ -191,7 +191,7 @@ def test_malformed_json_is_400_naming_the_field(service: Service) -> None:
     assert reply.code == 400
     [violation] = reply.bad_request().field_violations
     assert violation.field == "resourceLogs[0].scopeLogs[0].logRecords[0].timeUnixNano"
-    assert "'yesterday' is no 64-bit unsigned integer" in violation.description
+    assert "a text of 9 characters is no 64-bit unsigned integer" in violation.description
 
 
 def test_a_status_in_json_has_the_types_of_its_details(service: Service) -> None:

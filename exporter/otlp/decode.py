@@ -71,14 +71,6 @@ class Attributes:
         """The record that each attribute belongs to (int64)."""
         return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
 
-    def having(self, key: str) -> np.ndarray | None:
-        """Which records (bool) have an attribute of that name; None where none has."""
-        if key not in self.keys:
-            return None
-        having = np.zeros(len(self.offsets) - 1, bool)
-        having[self.record[self.key == self.keys.index(key)]] = True
-        return having
-
 
 @dataclass(frozen=True, slots=True)
 class Records:

@@ -107,8 +107,8 @@ def demo(
     import threading
     from datetime import timedelta
 
-    from collector.config import parse_duration
     from collector.demo import DemoOptions, run
+    from exporter.durations import parse_duration
 
     config = _config(context)
     default = config.grpc.listen if protocol == "grpc" else f"http://{config.http.listen}"

@@ -9,9 +9,10 @@ from functools import partial
 
 from psycopg import errors
 
-from collector.config import Config, format_duration
+from collector.config import Config
 from collector.doctor.finding import Finding, guarded
 from collector.doctor.sessions import Connection, Role, logins, session
+from exporter.durations import format_duration
 from exporter.store.migrate import DAYS_AHEAD, latest_version
 from exporter.store.queries import query
 

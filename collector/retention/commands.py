@@ -44,9 +44,9 @@ def retention() -> None:
 @click.pass_context
 def plan(context: click.Context, exact: bool, ahead: str, as_json: bool) -> None:
     """Say what would go, when, how many events, how much disk. Changes nothing."""
-    from collector.config import parse_duration
     from collector.retention import place, policy
     from collector.retention.report import print_plan
+    from exporter.durations import parse_duration
     from exporter.store.retention import plan as made
 
     config = configuration(context)

@@ -13,9 +13,9 @@ from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
-from collector.config import format_duration
 from collector.printable import printable, printable_json
 from collector.terminal import write
+from exporter.durations import format_duration
 from exporter.store.archive import Manifest, Verified
 from exporter.store.forget import Forgotten, Preview
 from exporter.store.retention import ClassPlan, Hold, Leaving, Plan, Report, Step

@@ -14,12 +14,11 @@ from collector.config import (
     SECRETS,
     VARIABLES,
     Config,
-    format_duration,
     load_config,
-    parse_duration,
     shown,
     unknown_variables,
 )
+from exporter.durations import format_duration, parse_duration
 from exporter.errors import ConfigError
 
 

@@ -14,7 +14,8 @@ __all__ = ["Finding", "examine", "report", "unusable"]
 
 
 def examine(config: Config, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Looks at everything, a finding at a time, the quick ones first. Changes nothing, and never shows a secret.
+    """Looks at everything, a finding at a time, the quick ones first. Never shows a secret, and changes
+    nothing: a file that tries the archives' place is removed at once.
 
     `environ`: the variables that `config` was read from.
     """

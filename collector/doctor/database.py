@@ -10,6 +10,7 @@ from functools import partial
 from psycopg import errors
 
 from collector.config import Config
+from collector.doctor import integrity, retention
 from collector.doctor.finding import Finding, guarded
 from collector.doctor.sessions import Connection, Role, logins, session
 from exporter.durations import format_duration
@@ -53,8 +54,12 @@ def _contents(config: Config, sessions: dict[Role, Connection]) -> Iterator[Find
     keeper = owner or sessions.get("writer")
     if keeper is not None:
         yield from guarded("retention", lambda: _retention(keeper, config))
+        yield from guarded("tamper evidence", lambda: integrity.findings(keeper, owner=owner is not None))
     someone = next(iter(sessions.values()))
     yield from guarded("partitions", lambda: _partitions(someone, config))
+    watcher = owner or sessions.get("reader")
+    if watcher is not None:
+        yield from guarded("retention job", lambda: retention.findings(watcher, config))
     if owner is not None:
         yield from guarded("quarantine", lambda: _quarantine(owner))
 

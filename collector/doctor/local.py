@@ -13,6 +13,7 @@ import maxminddb
 from collector import grafana
 from collector.config import ENVIRONMENT_ONLY, VARIABLES, Config, unknown_variables
 from collector.doctor.finding import Finding, guarded
+from collector.tenants import password_variable
 from exporter.enrich.geoip import GeoIp
 from exporter.errors import AuditgrafError, ConfigError
 from exporter.mapping.rules import load_all
@@ -23,19 +24,19 @@ _OLD = timedelta(days=90)
 
 def findings(config: Config, environ: Mapping[str, str]) -> Iterator[Finding]:
     """Configuration, rules, geo files, and whether Grafana is installed."""
-    yield from guarded("configuration", lambda: _configuration(environ))
+    yield from guarded("configuration", lambda: _configuration(config, environ))
     yield from guarded("rules", lambda: _rules(config))
     for key, city, asn in (("geoip.city", config.geoip.city, None), ("geoip.asn", None, config.geoip.asn)):
         yield from guarded(key, partial(_geo, key, city, asn))
     yield from guarded("Grafana's program", lambda: _program(environ))
 
 
-def _configuration(environ: Mapping[str, str]) -> Iterator[Finding]:
+def _configuration(config: Config, environ: Mapping[str, str]) -> Iterator[Finding]:
     file = environ.get("AUDITGRAF_CONFIG")
-    known = (*VARIABLES, *ENVIRONMENT_ONLY)
+    known = (*VARIABLES, *ENVIRONMENT_ONLY, *(password_variable(name) for name in config.tenants))
     used = sum(1 for name in known if environ.get(name))
     yield Finding("configuration", "ok", f"{file or 'no file'}, {used} variables")
-    for name in unknown_variables(environ):
+    for name in unknown_variables(environ, config.tenants):
         near = get_close_matches(name, known, n=1)
         remedy = f"is {near[0]} meant?" if near else "unset it; auditgraf config prints what is in force"
         yield Finding("configuration", "warning", f"{name} is set, and nothing reads it", remedy)

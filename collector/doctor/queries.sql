@@ -67,3 +67,26 @@ ORDER BY wanted.name;
 -- name: quarantine
 -- How many records were set aside, and when and why the newest of them was.
 SELECT count(*) OVER (), received_at, reason FROM audit.quarantine ORDER BY id DESC LIMIT 1;
+
+-- name: unsealed_classes
+-- Classes whose events are stored without their trigger, and so without digests.
+SELECT class.class FROM audit.retention_classes AS class
+WHERE NOT EXISTS (
+    SELECT FROM pg_trigger WHERE tgrelid = to_regclass(format('audit.%I', 'events_' || class.class))
+        AND tgname = 'seal_stored' AND tgenabled IN ('O', 'A')
+)
+ORDER BY 1;
+
+-- name: last_verification
+-- When `auditgraf verify` last ended, and how much it found.
+SELECT finished_at, findings FROM audit.verifications ORDER BY finished_at DESC LIMIT 1;
+
+-- name: retention_state
+SELECT migrated_at, last_started_at, last_done_at, last_outcome, last_detail, overdue, overdue_since, retiring,
+       holds, oldest_hold_at, holds_of_everything, superseded_archives, clock_timestamp()
+FROM audit.retention_state;
+
+-- name: retention_failures
+-- What failed in the last run, the first few.
+SELECT coalesce(partition, retention_class, 'what was released') || ': ' || detail FROM audit.retention_failures
+ORDER BY finished_at LIMIT 3;

@@ -217,7 +217,7 @@ def export(
     words = {"expression": " ".join(expression), "--text": text, "--since": since, "--until": until, "--tz": zone_name}
     target, form, question = opened(output, given, question, words, resume=resume)
     try:
-        with shown(Console(stderr=True), question) as report:
+        with shown(Console(stderr=True), question, output) as report:
             events = run(url, Export(question, form, report), target)
     except KeyboardInterrupt:
         click.echo(f"interrupted{target.kept()}", err=True)

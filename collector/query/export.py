@@ -32,7 +32,9 @@ from exporter.store.queries import query
 _PAGE = 200_000
 # Bytes of CSV that are turned into something else at once, and how many such pieces wait or are worked on.
 _CHUNK = 1 << 20
-_AHEAD = 3
+_AHEAD = 4
+# Turning rows into JSON takes twice what sending them takes PostgreSQL: it has a thread more than one processor.
+_WORKERS = 2
 # Rows of a Parquet row group: what a reader has to take at once.
 _ROW_GROUP = 16 << 10
 
@@ -85,7 +87,7 @@ def export(url: str, wanted: Export, target: Target) -> int:
     with _writable(target):
         if not target.progress.events and wanted.form != "jsonl":
             target.append(target.packed(HEADER))
-        with asking(url, "export", long=True) as connection, ThreadPoolExecutor(max_workers=1) as workers:
+        with asking(url, "export", long=True) as connection, ThreadPoolExecutor(_WORKERS) as workers:
             while _page(connection, wanted, target, workers) == wanted.page:
                 pass
         if isinstance(target, FileTarget):

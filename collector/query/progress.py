@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import stat
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -24,13 +27,22 @@ class _Rate(ProgressColumn):
         return Text(f"{written / seconds:,.0f}/s" if written and seconds > _LEAST_SECONDS else "", style="dim")
 
 
+def _is_apart(output: str) -> bool:
+    """Whether what is written to `output` (`-`: standard output) can't end up between the bar's lines.
+
+    At the end of a pipe there may be the same terminal.
+    """
+    return output != "-" or stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode)
+
+
 @contextmanager
-def shown(console: Console, question: Question) -> Iterator[Callable[[int, datetime], None]]:
+def shown(console: Console, question: Question, output: str) -> Iterator[Callable[[int, datetime], None]]:
     """A bar from the first time asked for (or event) to the last (or now); gives what reports the events written.
 
-    Nothing has to be counted beforehand: how far it is, is how much of the time asked for is done.
+    Nothing has to be counted beforehand: how far it is, is how much of the time asked for is done. No bar without a
+    terminal, or where `output` may be the same one.
     """
-    if not console.is_terminal:
+    if not (console.is_terminal and _is_apart(output)):
         yield lambda events, reached: None
         return
     columns = (

@@ -11,6 +11,7 @@ SELECT set_config('default_transaction_read_only', 'on', false),
 -- For exports: a page may wait as long as its reader does, and nobody else waits for it.
 SELECT set_config('default_transaction_read_only', 'on', false),
        set_config('statement_timeout', '0', false),
+       set_config('client_encoding', 'UTF8', false),
        set_config('TimeZone', 'UTC', false);
 
 -- name: matching

@@ -31,7 +31,11 @@ _TYPES = {name: pa.string() for name in COLUMNS} | {
 HEADER = ",".join(COLUMNS).encode() + b"\n"
 # NULL is nothing, an empty text is "": as PostgreSQL writes them.
 _CONVERT = csv.ConvertOptions(
-    column_types=_TYPES, strings_can_be_null=True, quoted_strings_can_be_null=False, null_values=[""]
+    column_types=_TYPES,
+    strings_can_be_null=True,
+    quoted_strings_can_be_null=False,
+    null_values=[""],
+    check_utf8=False,  # PostgreSQL sends nothing else
 )
 _PARSE = csv.ParseOptions(newlines_in_values=True)
 

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Literal, Self
@@ -80,7 +81,11 @@ class FileTarget:
         if path.exists() and not (resume and self.part.exists()):
             raise ConfigError(f"--output {path}: the file is there already; remove it, or choose another name")
         self.progress = self._begun(asked, span) if resume else Progress(asked, span)
+        self._noted = self.progress
         self._file = self._open(resume=resume)
+        # A disk takes as long to keep a page as PostgreSQL to send the next one.
+        self._disk = ThreadPoolExecutor(max_workers=1)
+        self._keeping: Future[None] | None = None
 
     def packed(self, data: bytes) -> bytes:
         """The data as the file has it. Any thread may call."""
@@ -95,17 +100,16 @@ class FileTarget:
         self._file.flush()
 
     def keep(self, events: int, position: tuple[str, str]) -> None:
-        """All that was written is good: `events` more, up to this position. Raises OSError."""
+        """All that was written is good: `events` more, up to this position. Raises OSError, of an earlier call too."""
         self._file.flush()
-        os.fsync(self._file.fileno())
+        self._wait()
         self.progress = self.progress.after(events, self._file.tell() - self.progress.bytes, position)
-        written = self._note.with_name(f"{self._note.name}.new")
-        written.write_text(json.dumps(asdict(self.progress)), encoding="utf-8")
-        written.replace(self._note)
+        self._keeping = self._disk.submit(self._keep, self.progress)
 
     def finish(self, made: Path | None = None) -> None:
         """The file gets its name: FILE.part, or `made` of it. Raises OSError."""
         self._file.flush()
+        self._wait()
         os.fsync(self._file.fileno())
         self._file.close()
         (made or self.part).replace(self.path)
@@ -114,14 +118,26 @@ class FileTarget:
 
     def kept(self) -> str:
         """What to say when an export ends before its time."""
-        events = self.progress.events
+        events = self._noted.events
         return f"; {events:,} events are kept in {self.part}, go on with --resume" if events else ""
 
     def close(self) -> None:
         """Leaves what was kept for a later --resume; nothing where there is nothing."""
+        self._disk.shutdown()
         self._file.close()
-        if not self.progress.events:
+        if not self._noted.events:
             self.part.unlink(missing_ok=True)
+
+    def _keep(self, progress: Progress) -> None:
+        os.fsync(self._file.fileno())
+        written = self._note.with_name(f"{self._note.name}.new")
+        written.write_text(json.dumps(asdict(progress)), encoding="utf-8")
+        written.replace(self._note)
+        self._noted = progress
+
+    def _wait(self) -> None:
+        if self._keeping is not None:
+            self._keeping.result()
 
     def _open(self, *, resume: bool) -> IO[bytes]:
         if not resume or not self.part.exists():

@@ -17,12 +17,13 @@ def policy(config: Config) -> Policy:
     return Policy(config.classes if config.retention else None, ahead, config.rollups)
 
 
-def place(config: Config) -> Place | None:
-    """Where archives go; None where none are made. Raises RetentionError."""
+def place(config: Config, *, patience_s: int | None = None) -> Place | None:
+    """Where archives go; None where none are made. `patience_s` as for Place. Raises RetentionError."""
     archive = config.archive
     if archive.to is None:
         return None
-    return Place(ArchiveOptions(archive.to, archive.format, archive.endpoint, archive.region))
+    options = ArchiveOptions(archive.to, archive.format, archive.endpoint, archive.region)
+    return Place(options, patience_s=patience_s)
 
 
 def run_once(

@@ -1,4 +1,4 @@
-"""The commands `retention`, `hold`, `archive` and `forget`; each imports what it needs when it runs."""
+"""The commands `retention`, `hold` and `archive`; each imports what it needs when it runs."""
 # ruff: noqa: PLC0415
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def _me() -> str:
     return f"{name}@{socket.gethostname()}"
 
 
-_by = click.option("--by", default=_me, metavar="NAME", help="Who does it (default: this user on this machine).")
+by_option = click.option("--by", default=_me, metavar="NAME", help="Who does it (default: this user on this machine).")
 _json = click.option("--json", "as_json", is_flag=True, help="For machines.")
 
 
@@ -96,7 +96,7 @@ def hold() -> None:
 @click.option("--filter", "text", metavar="EXPRESSION", help="Which events: as for `query`, or YAML as in rules.")
 @click.option("--all", "everything", is_flag=True, help="Every event: nothing is dropped any more.")
 @click.option("--no-count", is_flag=True, help="Do not count what it holds.")
-@_by
+@by_option
 @click.pass_context
 def create(context: click.Context, reason: str, text: str | None, everything: bool, no_count: bool, by: str) -> None:
     """Hold events until the hold is released."""
@@ -132,7 +132,7 @@ def list_holds(context: click.Context, released: bool, as_json: bool) -> None:
 @hold.command()
 @click.argument("number", type=int)
 @click.option("--reason", required=True, help="Why it is over.")
-@_by
+@by_option
 @click.pass_context
 def release(context: click.Context, number: int, reason: str, by: str) -> None:
     """Release a hold: what only it kept goes with the next run."""
@@ -157,7 +157,7 @@ def list_archives(context: click.Context, as_json: bool) -> None:
     from collector.retention.report import print_archives
     from exporter.store.archive import manifests
 
-    print_archives(list(manifests(_place(configuration(context)))), as_json=as_json)
+    print_archives(list(manifests(archive_place(configuration(context)))), as_json=as_json)
 
 
 @archive.command()
@@ -168,14 +168,14 @@ def verify(context: click.Context, period: str | None) -> None:
     from collector.retention.report import print_verified
     from exporter.store.archive import verify as read_through
 
-    where = _place(configuration(context))
+    where = archive_place(configuration(context))
     if not print_verified(read_through(where, _period(period))):
         context.exit(1)
 
 
 @archive.command()
 @click.argument("period", metavar="FROM..TO")
-@_by
+@by_option
 @click.pass_context
 def restore(context: click.Context, period: str, by: str) -> None:
     """Bring events back, flagged `restored`, until `archive unload`. Days (2026-01-01..2026-01-31) or moments."""
@@ -184,9 +184,11 @@ def restore(context: click.Context, period: str, by: str) -> None:
 
     config = configuration(context)
     total = 0
-    for loaded in bring_back(config.owner_url(), _place(config), parse_period(period), by=by):
+    for loaded in bring_back(config.owner_url(), archive_place(config), parse_period(period), by=by):
         total += loaded.events
         click.echo(f"{loaded.name}: {loaded.events} events")
+        for number, events in loaded.forgotten.items():
+            click.echo(f"  {events} events of the archive name a person: pseudonymised, as order {number} says")
     _announce(config)
     click.echo(f"{total} events restored" + ("" if total else "; archive list shows what there is"))
 
@@ -194,7 +196,7 @@ def restore(context: click.Context, period: str, by: str) -> None:
 @archive.command()
 @click.argument("period", required=False, metavar="[FROM..TO]")
 @click.option("--all", "everything", is_flag=True, help="All that was restored.")
-@_by
+@by_option
 @click.pass_context
 def unload(context: click.Context, period: str | None, everything: bool, by: str) -> None:
     """Remove restored events again. The archives stay."""
@@ -208,53 +210,8 @@ def unload(context: click.Context, period: str | None, everything: bool, by: str
     click.echo(f"{removed} restored events removed")
 
 
-@click.command()
-@click.option("--actor", required=True, metavar="ID", help="The person, as actor_id has it.")
-@click.option("--also", multiple=True, metavar="NAME", help="What else the person is called (repeatable).")
-@click.option("--order", "text", metavar="TEXT", help="On whose word: a ticket's number, a letter's date.")
-@click.option("--dry-run", is_flag=True, help="Count, and change nothing.")
-@click.option("--no-archives", is_flag=True, help="Do not look for the person in archives.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@_by
-@click.pass_context
-def forget(
-    context: click.Context,
-    actor: str,
-    also: tuple[str, ...],
-    text: str | None,
-    dry_run: bool,
-    no_archives: bool,
-    yes: bool,
-    by: str,
-) -> None:
-    """Put a pseudonym in the place of a person, in all events. This can't be undone."""
-    from collector.retention import place
-    from collector.retention.report import print_forgotten, print_preview
-    from exporter.store import forget as orders
-    from exporter.store.archive import mentions
-
-    config = configuration(context)
-    if dry_run or not yes:
-        print_preview(orders.preview(config.owner_url(), actor, also=also))
-    if dry_run:
-        return
-    if not yes:
-        click.confirm("Pseudonymise these events? This can't be undone", abort=True)
-    where = None if no_archives else place(config)
-    forgotten = orders.forget(
-        config.owner_url(),
-        config.writer_url(),
-        actor,
-        by=by,
-        text=text,
-        also=also,
-        archives=lambda names: [] if where is None else [name for name, _ in mentions(where, names)],
-        report=lambda table, events: click.echo(f"{table}: {events} events") if events else None,
-    )
-    print_forgotten(forgotten)
-
-
-def _place(config: Config) -> Place:
+def archive_place(config: Config) -> Place:
+    """Where archives are; raises ConfigError where none are made, RetentionError."""
     from collector.retention import place
 
     where = place(config)
@@ -293,4 +250,4 @@ def _announce(config: Config) -> None:
         click.echo(f"the audit event of this comes with the next run: {failure}", err=True)
 
 
-COMMANDS = (retention, hold, archive, forget)
+COMMANDS = (retention, hold, archive)

@@ -162,6 +162,8 @@ def print_preview(preview: Preview) -> None:
     for table, events in preview.events.items():
         _say(console, f"  {table}: {events:,} events")
     _say(console, f"{sum(preview.events.values()):,} events name the person")
+    for archive in preview.archives:
+        _say(console, f"  archive {archive.manifest}: {archive.events:,} events, which only --archives changes")
     if preview.also_seen:
         _say(console, f"this actor was also called {', '.join(preview.also_seen)}: --also NAME looks for that, too")
 
@@ -174,8 +176,14 @@ def print_forgotten(done: Forgotten) -> None:
         _say(console, f"{done.quarantined} records in audit.quarantine name the person: look at them, and delete them")
     for number in done.holds:
         _say(console, f"hold {number} names the person in its own words: release it, or write it anew")
-    for name in done.archives:
-        _say(console, f"archive {name} has events of the person; archives are not rewritten")
+    for archive in done.archives:
+        if archive.rewritten is None:
+            text = f"archive {archive.manifest} still has {archive.events:,} events of the person"
+        else:
+            text = f"archive {archive.manifest} is {archive.rewritten} now: {archive.events:,} events pseudonymised"
+        _say(console, text)
+    if any(archive.rewritten is None for archive in done.archives):
+        _say(console, "--archives rewrites archives; what is restored from those that stay has the pseudonym")
 
 
 def _hold_values(hold: Hold) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from exporter.store.archive import (
     Period,
     Place,
     manifests,
-    mentions,
     parse_period,
     restore,
     unload,
@@ -181,10 +180,3 @@ def test_an_archive_is_restored_into_another_database_with_its_sources(
             "WHERE 'restored' = ANY (e.flags)",
         )
         assert row == {"service": "shop", "message": "from the shop"}
-
-
-def test_archives_that_name_somebody_are_found(database: str, place: Place) -> None:
-    fill(database, "log", 30)
-    retain(database, place=place)
-    assert [count for _, count in mentions(place, ["U1"])] == [2]
-    assert list(mentions(place, ["u"])) == []

@@ -10,7 +10,7 @@ import pytest
 
 from collector.config import as_role
 from exporter.errors import RetentionError
-from exporter.store.archive import ArchiveOptions, Place, mentions, parse_period, restore
+from exporter.store.archive import ArchiveOptions, PersonInArchives, Place, parse_period, restore
 from exporter.store.forget import Forgotten, forget, preview
 from exporter.store.retention import create_hold, parse_filter, release_hold
 from tests.integration.retained import command, execute, fill, messages, retain, told
@@ -214,11 +214,11 @@ def test_holds_quarantined_records_and_archives_that_name_the_person_are_told(da
     made = create_hold(database, by="me", reason="about Alice", text=text, match=parse_filter(text))
     release_hold(database, over.id, by="me", reason="over")
     execute(database, "INSERT INTO audit.quarantine (received_at, reason, record) VALUES (now(), 'x', 'user alice')")
-    done = order(database, archives=lambda names: [name for name, _ in mentions(place, names)])
+    done = order(database, archives=PersonInArchives(place))
     assert (done.holds, done.quarantined, done.archives) == ((made.id,), 1, ())
     [released] = fetch(database, "SELECT h::text AS text FROM audit.holds AS h WHERE id = %s", over.id)
     assert "alice" not in released["text"]
-    named = order(database, "u1", archives=lambda names: [name for name, _ in mentions(place, names)])
+    named = order(database, "u1", archives=PersonInArchives(place))
     assert len(named.archives) == 1
 
 

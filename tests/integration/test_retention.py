@@ -287,3 +287,16 @@ def test_today_is_never_dropped(database: str) -> None:
     report = retain(database, {"log": timedelta(hours=1)})
     assert partition("log", 0) not in steps(report, "dropped")
     assert f"{TODAY:%Y%m%d}" in "".join(tables(database, "^events_log"))
+
+
+def test_what_runs_did_is_kept_for_a_year(database: str) -> None:
+    fill(database, "log", 30)
+    retain(database)
+    execute(database, "UPDATE audit.retention_runs SET started_at = started_at - interval '364 days'")
+    fill(database, "log", 20)
+    retain(database, clock_is_right=True)
+    assert fetch(database, "SELECT count(*) FROM audit.retention_runs") == [{"count": 2}]
+    execute(database, "UPDATE audit.retention_runs SET started_at = started_at - interval '2 days'")
+    retain(database, clock_is_right=True)
+    assert fetch(database, "SELECT count(*) FROM audit.retention_runs") == [{"count": 2}]
+    assert fetch(database, "SELECT count(*) FROM audit.retention_steps WHERE action = 'dropped'") == [{"count": 1}]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from tests.integration.retained import execute, fill, retain, steps
+from tests.integration.retained import execute, fill, partitions, retain, steps
 
 
 def jump(database: str, days: int) -> None:
@@ -49,3 +49,14 @@ def test_events_of_a_sender_that_fill_in_the_past_prove_nothing(database: str) -
         fill(database, "default", days)
     execute(database, "UPDATE audit.events_default SET received_at = now()")
     assert list(steps(retain(database), "kept")) == [expired]
+
+
+def test_a_clock_that_was_set_back_drops_nothing_early_and_the_job_goes_on(database: str) -> None:
+    expired, kept = fill(database, "log", 30), fill(database, "log", 6)
+    execute(database, "UPDATE audit.migrations SET applied_at = applied_at + interval '1 hour'")
+    assert list(steps(retain(database), "dropped")) == [expired]
+    # As if the run before had been an hour later than it is now.
+    execute(database, "UPDATE audit.retention_runs SET started_at = started_at + interval '1 hour'")
+    again = fill(database, "log", 20)
+    assert list(steps(retain(database), "dropped")) == [again]
+    assert partitions(database) == [kept]

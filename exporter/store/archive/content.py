@@ -7,7 +7,7 @@ by. In jsonl.zst the lines are the file: `zstd -dc FILE | sha256sum` says the sa
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
@@ -62,8 +62,8 @@ def columns(connection: Connection) -> list[Column]:
     return [Column(*row) for row in connection.execute(query("columns", _PACKAGE))]
 
 
-def frames(connection: Connection, table: sql.Identifier, of: Sequence[Column]) -> Iterator[pl.DataFrame]:
-    """A table of events, in order, a bounded part at a time."""
+def frames(connection: Connection, table: sql.Identifier, of: Sequence[Column]) -> Generator[pl.DataFrame]:
+    """A table of events, in order, a bounded part at a time. To be closed where it is not read to its end."""
     selected = sql.SQL(", ").join(column.selected() for column in of)
     statement = sql.SQL(query("copy_out", _PACKAGE)).format(columns=selected, table=table)
     buffer, rows = io.BytesIO(), 0

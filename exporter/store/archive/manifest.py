@@ -44,7 +44,8 @@ class ManifestColumn(_Strict):
 class Manifest(_Strict):
     """An archive: events of one class and one range of time (half-open, UTC).
 
-    `sha256` is over the canonical lines (content.py), those of all files in order.
+    `sha256` is over the canonical lines (content.py), those of all files in order. `created_at`: when the events were
+    archived; `forget_orders`: under which persons were forgotten in it since, the last time at `rewritten_at`.
     """
 
     auditgraf_archive: Literal[1] = 1
@@ -60,6 +61,8 @@ class Manifest(_Strict):
     columns: tuple[ManifestColumn, ...]
     files: tuple[ManifestFile, ...]
     sources: ManifestFile
+    forget_orders: tuple[int, ...] = ()
+    rewritten_at: datetime | None = None
 
     @property
     def bytes(self) -> int:

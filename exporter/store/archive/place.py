@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from exporter.errors import RetentionError
 
 Format = Literal["parquet", "jsonl.zst"]
 _PARTIAL = ".partial"
+_PROBE = "auditgraf-doctor"
 _CHUNK = 1 << 20
 
 
@@ -42,14 +43,15 @@ class Stored:
 class Place:
     """Files below a folder or a bucket's prefix. Whatever fails is a RetentionError that names the place."""
 
-    def __init__(self, options: ArchiveOptions) -> None:
+    def __init__(self, options: ArchiveOptions, *, patience_s: int | None = None) -> None:
+        """`patience_s`: how long a bucket is waited for; None: as long as it takes to archive into it."""
         self.location = options.to
         self.format = options.format
         self._local = not options.to.startswith("s3://")
         if self._local:
             self._files, self._root = fs.LocalFileSystem(), str(Path(options.to).absolute())
         else:
-            self._files, self._root = _bucket(options), options.to.removeprefix("s3://").rstrip("/")
+            self._files, self._root = _bucket(options, patience_s), options.to.removeprefix("s3://").rstrip("/")
 
     @contextmanager
     def writing(self, name: str) -> Iterator[HashedSink]:
@@ -104,12 +106,33 @@ class Place:
         own = [info.path.removeprefix(self._root).lstrip("/") for info in found if info.type == fs.FileType.File]
         return sorted(name for name in own if name.endswith(suffix))
 
+    def has(self, name: str) -> bool:
+        """Whether there is a file of that name."""
+        with self._failing(f"{name} can't be looked for"):
+            info = self._files.get_file_info([self._path(name)])[0]
+        return bool(info.type == fs.FileType.File)
+
     def remove_like(self, stem: str) -> None:
-        """Removes the files, partial or not, of an archive that was never finished."""
-        for name in self.names(""):
-            if name.startswith(stem):
-                with self._failing(f"{name} can't be removed"):
-                    self._files.delete_file(self._path(name))
+        """Removes the files of an archive, partial or not; the manifest first: without it, the others are none."""
+        own = [name for name in self.names("") if name.startswith((f"{stem}-", f"{stem}."))]
+        for name in sorted(own, key=lambda name: not name.startswith(f"{stem}.")):
+            with self._failing(f"{name} can't be removed"):
+                self._files.delete_file(self._path(name))
+                if self._local:
+                    _sync(Path(self._path(name)).parent)
+
+    def probe(self) -> None:
+        """Writes a small file and removes it; raises RetentionError where that can't be done."""
+        try:
+            with self.writing(_PROBE) as sink:
+                sink.write(b"written by auditgraf doctor, and not removed by it\n")
+        except RetentionError:
+            # On a full disk an empty one is there.
+            with suppress(OSError, pa.ArrowException):
+                self._files.delete_file(self._path(_PROBE + _PARTIAL))
+            raise
+        with self._failing(f"{_PROBE} can't be removed"):
+            self._files.delete_file(self._path(_PROBE + _PARTIAL))
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
@@ -154,7 +177,7 @@ class HashedSink:
         return Stored(name, self.bytes, self._digest.hexdigest())
 
 
-def _bucket(options: ArchiveOptions) -> Any:
+def _bucket(options: ArchiveOptions, patience_s: int | None) -> Any:
     if not hasattr(fs, "S3FileSystem"):
         raise RetentionError(f"archive {options.to}: this installation of pyarrow has no S3; archive into a folder")
     scheme, _, host = (options.endpoint or "").rpartition("://")
@@ -162,9 +185,9 @@ def _bucket(options: ArchiveOptions) -> Any:
     if host:
         given |= {"endpoint_override": host, "scheme": scheme or "https"}
     return fs.S3FileSystem(
-        connect_timeout=5,
-        request_timeout=60,
-        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=3),
+        connect_timeout=patience_s or 5,
+        request_timeout=patience_s or 60,
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=1 if patience_s else 3),
         **given,
     )
 

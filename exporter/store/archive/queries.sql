@@ -29,6 +29,23 @@ SELECT id, manifest FROM audit.archives WHERE location = %s AND finished_at IS N
 -- name: forget_archive
 DELETE FROM audit.archives WHERE id = %s;
 
+-- name: superseded_archives
+-- Those of a place that were rewritten, and are still there.
+SELECT manifest FROM audit.superseded_archives WHERE location = %s ORDER BY manifest;
+
+-- name: supersede_archive
+INSERT INTO audit.superseded_archives (location, manifest) VALUES (%(location)s, %(manifest)s) ON CONFLICT DO NOTHING;
+
+-- name: forget_superseded
+WITH gone AS (
+    DELETE FROM audit.superseded_archives WHERE location = %(location)s AND manifest = %(manifest)s
+)
+DELETE FROM audit.archives WHERE location = %(location)s AND manifest = %(manifest)s;
+
+-- name: archived_relation
+-- The partition that an archive is of, as this database knows it.
+SELECT relation FROM audit.archives WHERE location = %(location)s AND manifest = %(manifest)s;
+
 -- name: next_archive
 SELECT nextval(pg_get_serial_sequence('audit.archives', 'id'));
 
@@ -45,12 +62,23 @@ WHERE id = %(id)s;
 -- Lines of an archive on their way in, and its sources' numbers there and here.
 CREATE TEMPORARY TABLE IF NOT EXISTS incoming (doc jsonb NOT NULL) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS incoming_sources (theirs int PRIMARY KEY, ours int NOT NULL) ON COMMIT DELETE ROWS;
+-- Without the template's NOT NULL: an archive of an earlier schema has fewer columns.
+CREATE TEMPORARY TABLE IF NOT EXISTS incoming_events ON COMMIT DELETE ROWS AS TABLE audit.event_template WITH NO DATA;
 
 -- name: copy_in
 COPY pg_temp.incoming (doc) FROM STDIN (FORMAT csv);
 
+-- name: read_incoming
+-- The lines as events.
+INSERT INTO pg_temp.incoming_events
+SELECT event.* FROM pg_temp.incoming, jsonb_populate_record(NULL::audit.event_template, doc) AS event;
+
+-- name: forget_incoming
+-- How many of them name a person, who has a pseudonym afterwards unless they are only counted.
+SELECT audit.forget_in('pg_temp.incoming_events'::regclass, %(order)s, %(names)s::text[], %(pseudonym)s, %(count_only)s);
+
 -- name: clear_incoming
-TRUNCATE pg_temp.incoming;
+TRUNCATE pg_temp.incoming, pg_temp.incoming_events;
 
 -- name: restore_source
 -- A source as the archive has it; one that is here already keeps its number.
@@ -72,7 +100,7 @@ FROM doc;
 -- What came in, within the time asked for, unless it is here: held, restored before, or in its partition still.
 INSERT INTO audit.restored_events ({columns}, retention_class, archive)
 SELECT {values}, %(retention_class)s, %(archive)s
-FROM pg_temp.incoming, jsonb_populate_record(NULL::audit.event_template, doc) AS event
+FROM pg_temp.incoming_events AS event
 LEFT JOIN pg_temp.incoming_sources AS source ON source.theirs = event.source_id
 WHERE event.occurred_at >= %(since)s AND event.occurred_at < %(until)s
   AND NOT EXISTS (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -11,11 +11,12 @@ import polars as pl
 from psycopg import sql
 
 from exporter.errors import RetentionError
-from exporter.store.archive import files
+from exporter.store.archive import files, incoming
 from exporter.store.archive.content import columns
 from exporter.store.archive.files import Content
 from exporter.store.archive.manifest import Manifest, manifests
 from exporter.store.archive.place import Place
+from exporter.store.forget import Order, Recogniser
 from exporter.store.queries import query
 from exporter.store.retention import journal
 from exporter.store.retention.owner import alone, as_owner
@@ -34,10 +35,14 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """An archive of which events were restored; `events` does not count those that were here already."""
+    """An archive of which events were restored; `events` does not count those that were here already.
+
+    `forgotten`: events by the order under which they were pseudonymised on the way; the archive still has the persons.
+    """
 
     name: str
     events: int
+    forgotten: Mapping[int, int]
 
 
 def parse_period(text: str) -> Period:
@@ -58,6 +63,7 @@ def restore(url: str, place: Place, period: Period, *, by: str) -> Iterator[Load
     """Brings back what archives have of a range of time, an archive a transaction; yields each as it is there.
 
     `url`: the owner's. What is there already (held, in its partition, restored before) is not brought back twice.
+    Persons who were forgotten after an archive was written have the pseudonym of their order in what comes back.
     Raises RetentionError for an archive that is not what was written: nothing of that one is restored.
     """
     with as_owner(url) as connection, alone(connection) as mine:
@@ -66,7 +72,7 @@ def restore(url: str, place: Place, period: Period, *, by: str) -> Iterator[Load
         known = {column.name for column in columns(connection)}
         total = 0
         for name, manifest in manifests(place, period.since, period.until):
-            loaded = Loaded(name, _load(connection, place, name, manifest, period, known))
+            loaded = _load(connection, place, name, manifest, period, known)
             total += loaded.events
             yield loaded
         journal.note(
@@ -95,7 +101,9 @@ def unload(url: str, period: Period | None, *, by: str) -> int:
         return removed
 
 
-def _load(connection: Connection, place: Place, name: str, manifest: Manifest, period: Period, known: set[str]) -> int:
+def _load(
+    connection: Connection, place: Place, name: str, manifest: Manifest, period: Period, known: set[str]
+) -> Loaded:
     of, content, restored = manifest.event_columns(), Content(), 0
     shared = [column.name for column in of if column.name in known]
     inserting = sql.SQL(query("restore_lines", _PACKAGE)).format(
@@ -104,7 +112,9 @@ def _load(connection: Connection, place: Place, name: str, manifest: Manifest, p
     )
     values = {"retention_class": manifest.retention_class, "archive": name}
     values |= {"since": period.since.isoformat(), "until": period.until.isoformat()}
-    connection.execute(query("incoming_tables", _PACKAGE))
+    incoming.prepare(connection)
+    recogniser = Recogniser(connection, manifest.created_at, manifest.forget_orders)
+    forgotten: dict[int, int] = {}
     with connection.transaction():
         connection.execute(query("read_in_full", "exporter.store.retention"), (manifest.range_start,))
         for some in files.read(place, manifest.sources.name, of):
@@ -114,15 +124,22 @@ def _load(connection: Connection, place: Place, name: str, manifest: Manifest, p
             place.check(file.stored)
             for some in files.read(place, file.name, of):
                 content.add(some)
-                _copy_in(connection, some)
+                incoming.take_in(connection, some)
+                for order in _recognised(recogniser, some):
+                    forgotten[order.id] = forgotten.get(order.id, 0) + incoming.forget(connection, order)
                 restored += connection.execute(inserting, values).rowcount
-                connection.execute(query("clear_incoming", _PACKAGE))
         if (content.events, content.sha256) != (manifest.events, manifest.sha256):
             raise RetentionError(
                 f"archive {place.location}: {name}: its events are not those that were written (SHA-256 "
                 f"{content.sha256} instead of {manifest.sha256}); nothing of it is restored"
             )
-    return restored
+    return Loaded(name, restored, forgotten)
+
+
+def _recognised(recogniser: Recogniser, some: pl.Series) -> list[Order]:
+    if not recogniser:
+        return []
+    return [Order(number, pseudonym, names) for (number, pseudonym), names in recogniser.names(some).items()]
 
 
 def _value(name: str) -> sql.Composed:
@@ -130,11 +147,6 @@ def _value(name: str) -> sql.Composed:
     if name == "source_id":
         return sql.SQL("coalesce(source.ours, {})").format(column)
     return sql.SQL("{}").format(column)
-
-
-def _copy_in(connection: Connection, some: pl.Series) -> None:
-    with connection.cursor() as cursor, cursor.copy(query("copy_in", _PACKAGE)) as channel:
-        channel.write(some.to_frame().write_csv(include_header=False, quote_style="always"))
 
 
 def _moment(text: str, *, last: bool) -> datetime:

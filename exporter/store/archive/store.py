@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import polars as pl
@@ -10,10 +13,10 @@ import pyarrow as pa
 
 from exporter.errors import RetentionError
 from exporter.store.archive import files
-from exporter.store.archive.content import columns, frames
-from exporter.store.archive.files import Content, DataFile
+from exporter.store.archive.content import Column, columns, frames, lines
+from exporter.store.archive.files import Content, DataFile, Part
 from exporter.store.archive.manifest import SUFFIX, Manifest, ManifestColumn, ManifestFile
-from exporter.store.archive.place import Place
+from exporter.store.archive.place import Format, Place
 from exporter.store.migrate import latest_version
 from exporter.store.queries import query
 from exporter.store.retention.partitions import Partition, exact_count
@@ -21,6 +24,15 @@ from exporter.store.retention.retire import Archived
 from exporter.store.session import Connection
 
 _PACKAGE = __package__
+_LONGEST_REST_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An archive that is noted in the database, and not there yet."""
+
+    number: int
+    stem: str
 
 
 class PartitionArchiver:
@@ -38,12 +50,16 @@ class PartitionArchiver:
         known = self._known(connection, partition)
         if known is not None:
             return known
-        self._tidy(connection)
-        number, stem = self._begin(connection, partition)
+        if not self._tidied:
+            tidy(connection, self._place)
+            self._tidied = True
+        begun = begin(connection, self._place, partition, self._place.format)
         of, content, seen = columns(connection), Content(), set[int]()
-        events = _noting(frames(connection, partition.table, of), seen)
-        data = list(files.write(self._place, stem, events, of, content))
-        sources = self._write_sources(connection, stem, seen)
+        # Closed where writing fails: a COPY that nobody ends keeps the connection from all else.
+        with closing(frames(connection, partition.table, of)) as found:
+            parts = _parts(found, of, seen)
+            data = list(files.write(self._place, begun.stem, self._place.format, parts, of, content))
+        sources = self._write_sources(connection, begun.stem, seen)
         manifest = Manifest(
             retention_class=partition.retention_class,
             partition=partition.name,
@@ -55,17 +71,12 @@ class PartitionArchiver:
             events=content.events,
             sha256=content.sha256,
             columns=tuple(ManifestColumn(name=column.name, type=column.type) for column in of),
-            files=tuple(map(_described, data)),
-            sources=_described(sources),
+            files=tuple(map(described, data)),
+            sources=described(sources),
         )
-        check(self._place, manifest, partial=True)
-        with self._place.writing(stem + SUFFIX) as sink:
-            sink.write(manifest.text().encode())
-        # The manifest last: with it, the archive is one.
-        self._place.settle([*(file.stored.name for file in data), sources.stored.name, stem + SUFFIX])
-        values = {"id": number, "events": manifest.events, "bytes": manifest.bytes, "sha256": manifest.sha256}
-        connection.execute(query("end_archive", _PACKAGE), values)
-        return Archived(stem + SUFFIX, manifest.events, manifest.bytes, fresh=True)
+        publish(self._place, begun, manifest)
+        end(connection, begun, manifest)
+        return Archived(begun.stem + SUFFIX, manifest.events, manifest.bytes, fresh=True)
 
     def _known(self, connection: Connection, partition: Partition) -> Archived | None:
         values = {"relation": partition.relation, "location": self._place.location}
@@ -76,40 +87,6 @@ class PartitionArchiver:
             return None
         manifest, events, size = row
         return Archived(manifest, events, size, fresh=False)
-
-    def _tidy(self, connection: Connection) -> None:
-        """Removes what interrupted runs left in the place, once a run."""
-        if self._tidied:
-            return
-        for number, manifest in connection.execute(
-            query("unfinished_archives", _PACKAGE), (self._place.location,)
-        ).fetchall():
-            self._place.remove_like(manifest.removesuffix(SUFFIX))
-            connection.execute(query("forget_archive", _PACKAGE), (number,))
-        self._tidied = True
-
-    def _begin(self, connection: Connection, partition: Partition) -> tuple[int, str]:
-        row = connection.execute(query("next_archive", _PACKAGE)).fetchone()
-        assert row is not None
-        number: int = row[0]
-        name = partition.retention_class
-        # The number tells archives of one day apart: late events may make a second partition of it.
-        stem = f"{name}/{partition.start:%Y}/{name}-{partition.start:%Y%m%d}-{number:06d}"
-        connection.execute(
-            query("begin_archive", _PACKAGE),
-            {
-                "id": number,
-                "relation": partition.relation,
-                "retention_class": name,
-                "partition": partition.name,
-                "start": partition.start,
-                "end": partition.end,
-                "location": self._place.location,
-                "manifest": stem + SUFFIX,
-                "format": self._place.format,
-            },
-        )
-        return number, stem
 
     def _write_sources(self, connection: Connection, stem: str, seen: set[int]) -> DataFile:
         name, count = f"{stem}-sources.jsonl.zst", 0
@@ -122,6 +99,60 @@ class PartitionArchiver:
                 packed.write(text.encode() + b"\n")
                 count += 1
         return DataFile(sink.stored(name), count)
+
+
+def begin(connection: Connection, place: Place, partition: Partition, form: Format) -> Begun:
+    """Notes that an archive is being written, under a name that no other has."""
+    name = partition.retention_class
+    number, stem = 0, ""
+    # The number tells archives of one day apart; another database may have used it in the same place.
+    while not stem or place.has(stem + SUFFIX):
+        row = connection.execute(query("next_archive", _PACKAGE)).fetchone()
+        assert row is not None
+        number = row[0]
+        stem = f"{name}/{partition.start:%Y}/{name}-{partition.start:%Y%m%d}-{number:06d}"
+    connection.execute(
+        query("begin_archive", _PACKAGE),
+        {
+            "id": number,
+            "relation": partition.relation,
+            "retention_class": name,
+            "partition": partition.name,
+            "start": partition.start,
+            "end": partition.end,
+            "location": place.location,
+            "manifest": stem + SUFFIX,
+            "format": form,
+        },
+    )
+    return Begun(number, stem)
+
+
+def publish(place: Place, begun: Begun, manifest: Manifest) -> None:
+    """Reads back what was written, and gives it its names: afterwards it is an archive. Raises RetentionError."""
+    check(place, manifest, partial=True)
+    with place.writing(begun.stem + SUFFIX) as sink:
+        sink.write(manifest.text().encode())
+    # The manifest last: with it, the archive is one.
+    place.settle([*(file.name for file in manifest.files), manifest.sources.name, begun.stem + SUFFIX])
+
+
+def end(connection: Connection, begun: Begun, manifest: Manifest) -> None:
+    """Notes that the archive is there."""
+    values = {"id": begun.number, "events": manifest.events, "bytes": manifest.bytes, "sha256": manifest.sha256}
+    connection.execute(query("end_archive", _PACKAGE), values)
+
+
+def tidy(connection: Connection, place: Place) -> None:
+    """Removes what interrupted runs left in a place, and archives that were rewritten."""
+    rows = connection.execute(query("unfinished_archives", _PACKAGE), (place.location,)).fetchall()
+    for number, manifest in rows:
+        place.remove_like(manifest.removesuffix(SUFFIX))
+        connection.execute(query("forget_archive", _PACKAGE), (number,))
+    for (manifest,) in connection.execute(query("superseded_archives", _PACKAGE), (place.location,)).fetchall():
+        place.remove_like(manifest.removesuffix(SUFFIX))
+        values = {"location": place.location, "manifest": manifest}
+        connection.execute(query("forget_superseded", _PACKAGE), values)
 
 
 def check(place: Place, manifest: Manifest, *, partial: bool = False) -> None:
@@ -146,13 +177,18 @@ def _other(place: Place, name: str, what: str) -> RetentionError:
     )
 
 
-def _described(file: DataFile) -> ManifestFile:
+def described(file: DataFile) -> ManifestFile:
+    """A file as the manifest has it."""
     stored = file.stored
     return ManifestFile(name=stored.name, events=file.events, bytes=stored.bytes, sha256=stored.sha256)
 
 
-def _noting(some: Iterable[pl.DataFrame], seen: set[int]) -> Iterator[pl.DataFrame]:
-    """The frames, with the numbers of their sources noted."""
+def _parts(some: Iterable[pl.DataFrame], of: list[Column], seen: set[int]) -> Iterator[Part]:
+    """The frames with their lines; the numbers of their sources are noted."""
+    began = time.monotonic()
     for frame in some:
         seen.update(frame["source_id"].unique().to_list())
-        yield frame
+        yield Part(lines(frame, of), frame)
+        # PostgreSQL waits with this, and whoever writes has its processors for half of the time.
+        time.sleep(min(time.monotonic() - began, _LONGEST_REST_S))
+        began = time.monotonic()

@@ -1,15 +1,11 @@
-"""Archives read through: whether they are what was written, and whether they name somebody."""
+"""Archives read through: whether they are what was written."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-import orjson
-
 from exporter.errors import RetentionError
-from exporter.store.archive import files
 from exporter.store.archive.manifest import Manifest, manifests
 from exporter.store.archive.place import Place
 from exporter.store.archive.restore import Period
@@ -35,17 +31,3 @@ def verify(place: Place, period: Period | None = None) -> Iterator[Verified]:
             yield Verified(name, manifest, str(failure))
         else:
             yield Verified(name, manifest, None)
-
-
-def mentions(place: Place, names: Collection[str]) -> Iterator[tuple[str, int]]:
-    """The archives in which a text equal to one of these names stands, in any case, and in how many events."""
-    # As the lines have it: a JSON string, or a part of one in the text of nested JSON.
-    quoted = [re.escape(orjson.dumps(name).decode()) for name in names]
-    pattern = f"(?i){'|'.join(quoted)}"
-    for name, manifest in manifests(place):
-        found = 0
-        for file in manifest.files:
-            for some in files.read(place, file.name, manifest.event_columns()):
-                found += int(some.str.contains(pattern).sum())
-        if found:
-            yield name, found

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import secrets
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from exporter.errors import RetentionError
+from exporter.store.forget.recognise import hash_key, name_hash, note_names
 from exporter.store.queries import query
 from exporter.store.retention import journal
 from exporter.store.retention.holds import active, copy_held
@@ -35,47 +34,75 @@ class Earlier:
 
 
 @dataclass(frozen=True, slots=True)
+class Concerned:
+    """An archive that has events of the person, or had: `rewritten` names the one that took its place."""
+
+    manifest: str
+    events: int
+    rewritten: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Whose names (in lower case) the pseudonym replaces."""
+
+    id: int
+    pseudonym: str
+    names: list[str]
+
+
+class Archives(Protocol):
+    """What knows where archives are (exporter.store.archive.PersonInArchives)."""
+
+    @property
+    def location(self) -> str: ...
+
+    def find(self, connection: Connection, order: Order) -> Iterator[Concerned]:
+        """The archives that have events of the person. Raises RetentionError."""
+        ...
+
+    def rewrite(self, connection: Connection, order: Order) -> Iterator[Concerned]:
+        """The same, each rewritten without the person and noted with the order. Raises RetentionError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Preview:
-    """What an order would find: events by table; by which names; and what else the person seems to be called."""
+    """What an order would find: events by table; by which names; what else the person seems to be called; archives."""
 
     names: tuple[str, ...]
     events: dict[str, int]
     also_seen: tuple[str, ...]
     earlier: tuple[Earlier, ...]
+    archives: tuple[Concerned, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """An order that is done. `holds`: those in force whose words name the person. `archives`: those that do."""
+    """An order that is done. `holds`: those in force that name the person. `archives`: with the person's events."""
 
     order: int
     pseudonym: str
     events: int
     quarantined: int
     holds: tuple[int, ...]
-    archives: tuple[str, ...]
+    archives: tuple[Concerned, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Order:
-    id: int
-    pseudonym: str
-    names: list[str]
-
-
-def preview(url: str, actor: str, *, also: Collection[str] = ()) -> Preview:
+def preview(url: str, actor: str, *, also: Collection[str] = (), archives: Archives | None = None) -> Preview:
     """Counts what `forget` would change, and changes nothing."""
     with as_owner(url) as connection:
         names = _names(connection, actor, also)
         found: dict[str, int] = {}
         for table in [*(partition.name for partition in partitions(connection)), *_OTHER_TABLES]:
-            count = _forget_in(connection, table, _Order(0, "", names), count_only=True)
+            count = _forget_in(connection, table, Order(0, "", names), count_only=True)
             if count:
                 found[table] = count
         rows = connection.execute(query("seen_names", _PACKAGE), {"actor": actor, "names": names})
         seen = tuple(row[0] for row in rows)
         earlier = tuple(_earlier(row) for row in _orders(connection, actor))
-        return Preview(tuple(names), found, seen, earlier)
+        archived = () if archives is None else tuple(archives.find(connection, Order(0, "", names)))
+        return Preview(tuple(names), found, seen, earlier, archived)
 
 
 def forget(
@@ -86,14 +113,15 @@ def forget(
     by: str,
     text: str | None = None,
     also: Collection[str] = (),
-    archives: Callable[[Collection[str]], Sequence[str]] = lambda names: (),
+    archives: Archives | None = None,
+    rewrite: bool = False,
     report: Callable[[str, int], None] = lambda table, events: None,
 ) -> Forgotten:
-    """Pseudonymises a person everywhere but in archives and quarantined records, which are named in the answer.
+    """Pseudonymises a person everywhere but in quarantined records, and in archives where `rewrite` says so.
 
     `actor`: the id; `also`: what else the person is called (names, addresses). An order that was interrupted goes on
-    with the pseudonym that it had. `archives` answers which of them have one of the names; `report` gets each table and
-    how many of its events were changed. Raises RetentionError, StoreUnavailableError.
+    with the pseudonym that it had. `report` gets each table or archive, and how many of its events were changed.
+    Raises RetentionError, StoreUnavailableError.
     """
     with as_owner(url) as connection, alone(connection) as mine:
         if not mine:
@@ -110,12 +138,26 @@ def forget(
                     touched = _forget_in(connection, table, order)
                     _note_progress(connection, order, table, touched)
                 report(table, touched)
-        forgotten = _finish(connection, order, archives(order.names), by, text)
+        if archives is not None:
+            _in_archives(connection, order, archives, rewrite=rewrite, report=report)
+        forgotten = _finish(connection, order, by, text)
         journal.announce(connection, writer_url)
         return forgotten
 
 
-def _in_partition(connection: Connection, order: _Order, partition: Partition) -> int:
+def _in_archives(
+    connection: Connection, order: Order, archives: Archives, *, rewrite: bool, report: Callable[[str, int], None]
+) -> None:
+    if rewrite:
+        for each in archives.rewrite(connection, order):
+            report(each.manifest, each.events)
+        return
+    for each in archives.find(connection, order):
+        values = {"location": archives.location, "manifest": each.manifest, "events": each.events}
+        connection.execute(query("note_archive", _PACKAGE), {**values, "order": order.id, "rewritten_as": None})
+
+
+def _in_partition(connection: Connection, order: Order, partition: Partition) -> int:
     with connection.transaction():
         holds = [hold for hold in active(connection) if hold.match is not None]
         if holds and _forget_in(connection, partition.name, order, count_only=True):
@@ -128,11 +170,12 @@ def _in_partition(connection: Connection, order: _Order, partition: Partition) -
     return touched
 
 
-def _finish(connection: Connection, order: _Order, archives: Sequence[str], by: str, text: str | None) -> Forgotten:
+def _finish(connection: Connection, order: Order, by: str, text: str | None) -> Forgotten:
     values = {"names": order.names, "pseudonym": order.pseudonym}
     holds = tuple(row[0] for row in connection.execute(query("holds_naming", _PACKAGE), values))
     row = connection.execute(query("quarantined", _PACKAGE), (order.names,)).fetchone()
     quarantined = int(row[0]) if row else 0
+    archives = tuple(Concerned(*row) for row in connection.execute(query("noted_archives", _PACKAGE), (order.id,)))
     with connection.transaction():
         connection.execute(query("forget_in_records", _PACKAGE), values)
         row = connection.execute(query("finish", _PACKAGE), (order.id,)).fetchone()
@@ -148,13 +191,14 @@ def _finish(connection: Connection, order: _Order, archives: Sequence[str], by: 
                 "forget.events": events,
                 "forget.quarantined": quarantined,
                 "forget.archives": len(archives),
+                "forget.archives_rewritten": sum(each.rewritten is not None for each in archives),
                 **({"forget.order_text": text} if text else {}),
             },
         )
-    return Forgotten(order.id, order.pseudonym, events, quarantined, holds, tuple(archives))
+    return Forgotten(order.id, order.pseudonym, events, quarantined, holds, archives)
 
 
-def _order(connection: Connection, actor: str, also: Collection[str], by: str, text: str | None) -> _Order:
+def _order(connection: Connection, actor: str, also: Collection[str], by: str, text: str | None) -> Order:
     for number, _, finished_at, pseudonym, names, _ in _orders(connection, actor):
         if finished_at is None:
             if not {name.strip().lower() for name in also} <= set(names):
@@ -162,14 +206,17 @@ def _order(connection: Connection, actor: str, also: Collection[str], by: str, t
                     f"order {number} about this person was interrupted, under other names: finish it without --also "
                     "first, then give a new order"
                 )
-            return _Order(number, pseudonym, names)
+            note_names(connection, number, names)
+            return Order(number, pseudonym, names)
     names = _names(connection, actor, also)
     # Random: no table of names leads back from it.
     pseudonym = f"person-{secrets.token_hex(8)}"
     values = {"by": by, "text": text, "pseudonym": pseudonym, "hash": _hash(connection, actor), "names": names}
-    row = connection.execute(query("add_order", _PACKAGE), values).fetchone()
-    assert row is not None
-    return _Order(row[0], pseudonym, names)
+    with connection.transaction():
+        row = connection.execute(query("add_order", _PACKAGE), values).fetchone()
+        assert row is not None
+        note_names(connection, row[0], names)
+    return Order(row[0], pseudonym, names)
 
 
 def _names(connection: Connection, actor: str, also: Collection[str]) -> list[str]:
@@ -193,17 +240,15 @@ def _earlier(row: tuple[Any, ...]) -> Earlier:
 
 
 def _hash(connection: Connection, actor: str) -> bytes:
-    row = connection.execute(query("key", _PACKAGE)).fetchone()
-    assert row is not None
-    return hmac.digest(row[0], actor.strip().lower().encode(), hashlib.sha256)
+    return name_hash(hash_key(connection), actor)
 
 
-def _forget_in(connection: Connection, table: str, order: _Order, *, count_only: bool = False) -> int:
+def _forget_in(connection: Connection, table: str, order: Order, *, count_only: bool = False) -> int:
     values = {"table": table, "order": order.id, "names": order.names, "pseudonym": order.pseudonym}
     row = connection.execute(query("forget_in", _PACKAGE), {**values, "count_only": count_only}).fetchone()
     assert row is not None
     return int(row[0])
 
 
-def _note_progress(connection: Connection, order: _Order, table: str, events: int) -> None:
+def _note_progress(connection: Connection, order: Order, table: str, events: int) -> None:
     connection.execute(query("done", _PACKAGE), {"order": order.id, "table": table, "events": events})

@@ -74,3 +74,25 @@ WHERE EXISTS (SELECT FROM unnest(%s::text[]) AS name
 
 -- name: finish
 UPDATE audit.forget_orders SET finished_at = clock_timestamp(), names = NULL WHERE id = %s RETURNING events;
+
+-- name: note_name
+INSERT INTO audit.forget_names (order_id, name_hash, length) VALUES (%(order)s, %(hash)s, %(length)s)
+ON CONFLICT (order_id, name_hash) DO UPDATE SET length = excluded.length;
+
+-- name: recognised
+-- What the persons were called whose orders an archive can't know. A day more than needed: clocks differ.
+SELECT o.id, o.pseudonym, n.name_hash, n.length
+FROM audit.forget_orders AS o
+JOIN audit.forget_names AS n ON n.order_id = o.id
+WHERE (o.finished_at IS NULL OR o.finished_at > %(archived_at)s::timestamptz - interval '1 day')
+  AND NOT o.id = ANY (%(done)s::bigint[])
+ORDER BY o.id;
+
+-- name: note_archive
+INSERT INTO audit.forget_archives (order_id, location, manifest, events, rewritten_as)
+VALUES (%(order)s, %(location)s, %(manifest)s, %(events)s, %(rewritten_as)s)
+ON CONFLICT (order_id, location, manifest) DO UPDATE
+SET events = excluded.events, rewritten_as = excluded.rewritten_as, noted_at = clock_timestamp();
+
+-- name: noted_archives
+SELECT manifest, events, rewritten_as FROM audit.forget_archives WHERE order_id = %s ORDER BY manifest;

@@ -6,6 +6,8 @@ SELECT set_config('role', 'auditgraf_owner', false),
        set_config('TimeZone', 'UTC', false),
        set_config('lock_timeout', '3s', false),
        set_config('statement_timeout', '0', false),
+       -- Nothing of this is in a hurry: one processor is enough, the others are for those who write.
+       set_config('max_parallel_workers_per_gather', '0', false),
        -- Archives are sorted by id.
        set_config('work_mem', '64MB', false);
 
@@ -46,6 +48,14 @@ UPDATE audit.retention_runs SET clock_believed = true WHERE id = %s;
 -- name: end_run
 UPDATE audit.retention_runs SET finished_at = clock_timestamp(), outcome = %(outcome)s, detail = %(detail)s
 WHERE id = %(run_id)s;
+
+-- name: forget_old_runs
+-- What runs did is kept for a year; longer than that, the audit events of it tell, as long as their class is kept.
+WITH steps AS (
+    DELETE FROM audit.retention_steps WHERE run_id IN (
+        SELECT id FROM audit.retention_runs WHERE started_at < clock_timestamp() - interval '1 year')
+)
+DELETE FROM audit.retention_runs WHERE started_at < clock_timestamp() - interval '1 year';
 
 -- name: add_step
 INSERT INTO audit.retention_steps (run_id, started_at, retention_class, partition, action, events, bytes, detail)
@@ -185,22 +195,12 @@ WHERE NOT EXISTS (SELECT FROM audit.held_events
 SELECT count(*) FROM audit.held_events WHERE partition = %s;
 
 -- name: let_go
--- Up to so many held events that no hold wants any more: copies whose event is where it was, and events whose time is over.
-WITH wanted AS (
-    SELECT coalesce(array_agg(id), '{}'::bigint[]) AS ids FROM audit.holds WHERE released_at IS NULL
-), gone AS (
-    SELECT held.id, held.occurred_at, held.retention_class
-    FROM audit.held_events AS held
-    JOIN audit.retention_classes AS class ON class.class = held.retention_class
-    CROSS JOIN wanted
-    WHERE NOT held.hold_ids && wanted.ids
-      AND (held.partition IS NOT NULL
-           OR held.occurred_at < date_trunc('day', clock_timestamp() - class.keep, 'UTC'))
-    LIMIT %(limit)s
-)
-DELETE FROM audit.held_events AS held USING gone
-WHERE held.id = gone.id AND held.occurred_at = gone.occurred_at AND held.retention_class = gone.retention_class
-RETURNING held.retention_class, held.partition IS NULL;
+-- Deletes up to so many held events that no hold wants any more; answers their class, and whether they were all there was.
+SELECT retention_class, was_all FROM audit.let_go(%(limit)s);
+
+-- name: retire_leaves
+-- With the partition go the digests of its events; a link of the chain says that it went, and how.
+SELECT audit.retire_leaves(%(partition)s, %(relation)s::oid, %(events)s::bigint);
 
 -- name: drop_expired_rollups
 SELECT audit.drop_expired_rollups(%s);

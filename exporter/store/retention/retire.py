@@ -126,6 +126,8 @@ def _drop(connection: Connection, partition: Partition) -> Gone:
         # Again: what arrived, and which holds were created, after the first copy.
         held = copy_held(connection, active(connection), partition)
         events, exact = quick_count(connection, partition.relation, partition.name)
+        values = {"partition": partition.name, "relation": partition.relation, "events": events}
+        connection.execute(query("retire_leaves", _PACKAGE), values)
         connection.execute(query("only_held", _PACKAGE), (partition.relation,))
         connection.execute(statement("drop", table=partition.table))
         connection.execute(query("end_retiring", _PACKAGE), (partition.relation,))

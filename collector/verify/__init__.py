@@ -1,0 +1,1 @@
+"""`auditgraf verify` on the command line: what it takes, what it prints."""

@@ -1,0 +1,249 @@
+"""Verification: the chains, then partition by partition, each in one snapshot, while writers go on writing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from psycopg import IsolationLevel, errors
+from psycopg.types.json import Jsonb
+
+from exporter.store.integrity import leaves
+from exporter.store.integrity.chains import Sealed, Walk
+from exporter.store.integrity.finding import Finding, Kind
+from exporter.store.integrity.heads import Heads
+from exporter.store.queries import query
+from exporter.store.retention import clock
+from exporter.store.retention.owner import as_owner
+from exporter.store.session import Connection
+
+_PACKAGE = __package__
+_TRIES = 3
+_KEPT_FINDINGS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which partitions are compared: days, both included, and classes; None is all. Chains are always walked whole."""
+
+    since: date | None = None
+    until: date | None = None
+    retention_class: str | None = None
+
+    def has(self, retention_class: str, day: date | None) -> bool:
+        """Whether a class's day is in it. Held events have no day: they are in it wherever their class is."""
+        if self.retention_class not in (None, retention_class):
+            return False
+        return day is None or ((self.since is None or self.since <= day) and (self.until is None or day <= self.until))
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far it is: events compared, of how many; which class and day is next (None: the chains, the last checks)."""
+
+    events: int = 0
+    total: int = 0
+    retention_class: str | None = None
+    day: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was verified. `unsealed`: events from before there were digests, by class and day; `orders`: events
+    pseudonymised by the number of their order; `uncompared`: links kept elsewhere that have expired here.
+    """
+
+    started_at: datetime
+    events: int
+    links: int
+    partitions: int
+    findings: int
+    heads: Heads
+    unsealed: tuple[tuple[str, date | None, int], ...] = ()
+    orders: dict[int, int] = field(default_factory=dict)
+    uncompared: int = 0
+
+
+def verify(
+    url: str,
+    scope: Scope = Scope(),
+    *,
+    against: Heads | None = None,
+    found: Callable[[Finding], None] = lambda finding: None,
+    progress: Callable[[Progress], None] = lambda progress: None,
+) -> Outcome:
+    """Computes every digest anew and compares. `url`: the owner's; `found` gets each finding as it is made.
+
+    Locks nothing that writers need; retention finds a partition in use while its events are read, and takes it in its
+    next run. Leaves a row in audit.verifications. Raises RetentionError, StoreUnavailableError.
+    """
+    with as_owner(url) as connection:
+        return _Run(connection, scope, Walk(against), found, progress).do()
+
+
+def seal_late(url: str, report: Callable[[str, date | None, int], None] = lambda name, day, events: None) -> int:
+    """Seals the events that were there before there were digests; how many. `report` gets each class's day.
+
+    From then on they are watched. Raises RetentionError, StoreUnavailableError.
+    """
+    total = 0
+    with as_owner(url) as connection:
+        connection.execute(query("settings", _PACKAGE))
+        walk = Walk()
+        with _snapshot(connection):
+            for _ in walk.begin(connection):
+                pass
+        for sealed in _live(walk):
+            if sealed.unsealed > 0:
+                row = connection.execute(query("seal_late", _PACKAGE), (sealed.number,)).fetchone()
+                assert row is not None
+                report(sealed.retention_class, sealed.day, row[0])
+                total += int(row[0])
+    return total
+
+
+@dataclass(slots=True)
+class _Run:
+    connection: Connection
+    scope: Scope
+    walk: Walk
+    found: Callable[[Finding], None]
+    progress: Callable[[Progress], None]
+    events: int = 0
+    total: int = 0
+    partitions: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+    first: list[Finding] = field(default_factory=list)
+    unsealed: list[tuple[str, date | None, int]] = field(default_factory=list)
+
+    def do(self) -> Outcome:
+        self.connection.execute(query("settings", _PACKAGE))
+        started_at = clock.now(self.connection)
+        self.progress(Progress())
+        with _snapshot(self.connection):
+            self._add(self.walk.begin(self.connection))
+            self._add(self._unsealed_classes())
+        live = [sealed for sealed in _live(self.walk) if self.scope.has(sealed.retention_class, sealed.day)]
+        self.total = sum(sealed.events for sealed in live)
+        for sealed in live:
+            self.progress(Progress(self.events, self.total, sealed.retention_class, sealed.day))
+            self._partition(sealed)
+        self.progress(Progress(self.events, self.total))
+        with _snapshot(self.connection):
+            self._add(self.walk.extend(self.connection))
+            self._add(self._without_leaves())
+            heads = Heads(clock.now(self.connection), dict(self.walk.heads))
+        outcome = Outcome(
+            started_at,
+            self.events,
+            self.walk.links,
+            self.partitions,
+            self.kinds.total(),
+            heads,
+            tuple(self.unsealed),
+            dict(self.walk.orders),
+            self.walk.uncompared,
+        )
+        self._record(outcome)
+        return outcome
+
+    def _add(self, findings: Iterator[Finding]) -> None:
+        for finding in findings:
+            self.kinds[finding.kind] += 1
+            if len(self.first) < _KEPT_FINDINGS:
+                self.first.append(finding)
+            self.found(finding)
+
+    def _partition(self, sealed: Sealed) -> None:
+        """Compares one partition; again where it is just being dropped."""
+        for attempt in range(_TRIES):
+            found = leaves.tables(self.connection, [sealed.number]).get(sealed.number)
+            try:
+                with _snapshot(self.connection):
+                    if found is not None:
+                        # Before the snapshot: what is there then stays until its end.
+                        leaves.keep(self.connection, found)
+                    self._add(self.walk.extend(self.connection))
+                    if not sealed.retired:
+                        self._compare(sealed, found)
+                return
+            except (errors.UndefinedTable, errors.LockNotAvailable):
+                if attempt == _TRIES - 1:
+                    raise
+
+    def _compare(self, sealed: Sealed, found: leaves.Tables | None) -> None:
+        if found is None or not found.has_events:
+            text = f"the whole partition is gone, {sealed.events} events, and retention did not drop it"
+            self._add(iter([_of(sealed, "partition_missing", text)]))
+            return
+        self.partitions += 1
+        if not found.attached and not found.retiring:
+            text = f"{found.partition} is no partition of its class any more: audit.events does not show its events"
+            self._add(iter([_of(sealed, "partition_detached", text)]))
+        if not found.has_leaves:
+            text = f"the digests of all events of {found.partition} are gone: there is no table {found.leaves}"
+            self._add(iter([_of(sealed, "leaves_deleted", text)]))
+            return
+        allowance = leaves.Allowance(sealed.unsealed)
+        self._add(leaves.check(self.connection, self.walk, sealed, found, allowance))
+        self.events += sealed.events
+        if allowance.events:
+            self.unsealed.append((sealed.retention_class, sealed.day, allowance.events))
+
+    def _unsealed_classes(self) -> Iterator[Finding]:
+        for (name,) in self.connection.execute(query("unsealed_classes", _PACKAGE)).fetchall():
+            if self.scope.retention_class in (None, name):
+                text = f"what is stored in class {name} is not sealed: its trigger is off; run auditgraf migrate"
+                yield Finding("sealing_off", text, name)
+
+    def _without_leaves(self) -> Iterator[Finding]:
+        """Events of partitions that nothing was ever stored in by way of their class."""
+        for name, partition, numbers in self.connection.execute(query("attached_partitions", _PACKAGE)).fetchall():
+            if not self.walk.sealed.keys().isdisjoint(numbers):
+                continue
+            day = datetime.strptime(partition[len(f"events_{name}_p") :][:8], "%Y%m%d").date()
+            if self.scope.has(name, day) and (count := leaves.count_events(self.connection, partition, name)):
+                text = f"all {count} events of {partition} were inserted by another way than the collector's"
+                yield Finding("not_sealed", text, name, day)
+        for name, count in self.connection.execute(query("held_without_leaves", _PACKAGE)).fetchall():
+            if self.scope.has(name, None):
+                text = f"{count} held events of class {name} were inserted by another way than retention's"
+                yield Finding("not_sealed", text, name)
+
+    def _record(self, outcome: Outcome) -> None:
+        detail = {
+            "kinds": dict(self.kinds),
+            "first": [finding.document() for finding in self.first],
+            "partitions": outcome.partitions,
+            "unsealed": sum(count for *_, count in outcome.unsealed),
+        }
+        values = {name: getattr(outcome, name) for name in ("started_at", "events", "links", "findings")}
+        self.connection.execute(query("record", _PACKAGE), {**values, "detail": Jsonb(detail)})
+
+
+def _of(sealed: Sealed, kind: Kind, text: str) -> Finding:
+    return Finding(kind, text, sealed.retention_class, sealed.day)
+
+
+def _live(walk: Walk) -> list[Sealed]:
+    """Partitions that have to be there, the oldest first; held events, which have no day, after them."""
+    return sorted(
+        (sealed for sealed in walk.sealed.values() if not sealed.retired),
+        key=lambda sealed: (sealed.day or date.max, sealed.retention_class, sealed.number),
+    )
+
+
+@contextmanager
+def _snapshot(connection: Connection) -> Iterator[None]:
+    """All that is read within is of one moment."""
+    connection.isolation_level = IsolationLevel.REPEATABLE_READ
+    connection.read_only = True
+    try:
+        with connection.transaction():
+            yield
+    finally:
+        if not connection.closed:
+            connection.isolation_level = connection.read_only = None

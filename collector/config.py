@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
+from collector.tenants import Tenants, password_variable, refuse_passwords, with_passwords
 from exporter.document import Document, load
 from exporter.durations import format_duration, parse_duration
 from exporter.enrich.forwarded import TrustedProxies
 from exporter.errors import ConfigError
 from exporter.redaction import Redaction
+from exporter.store.tenants import Tenant
 
 # Variables and the place in the file that each stands for. Secrets have no place in the file: environment only.
 VARIABLES: dict[str, tuple[str, ...]] = {
@@ -33,6 +35,7 @@ VARIABLES: dict[str, tuple[str, ...]] = {
     "AUDITGRAF_GRAFANA_URL": ("grafana", "url"),
     "AUDITGRAF_GRAFANA_DATABASE_HOST": ("grafana", "database_host"),
     "AUDITGRAF_GRAFANA_SSLMODE": ("grafana", "sslmode"),
+    "AUDITGRAF_ALERT_DEFAULTS": ("alerts", "defaults"),
     "AUDITGRAF_MAP_BASEMAP": ("map", "basemap"),
     "AUDITGRAF_LOG_LEVEL": ("log_level",),
 }
@@ -43,6 +46,9 @@ SECRETS: dict[str, tuple[str, ...]] = {
     "AUDITGRAF_WRITER_PASSWORD": ("database", "writer_password"),
     "AUDITGRAF_READER_PASSWORD": ("database", "reader_password"),
     "AUDITGRAF_REDACTION_KEY": ("redaction", "key"),
+    "AUDITGRAF_GRAFANA_TOKEN": ("grafana", "token"),
+    "AUDITGRAF_GRAFANA_USER": ("grafana", "user"),
+    "AUDITGRAF_GRAFANA_PASSWORD": ("grafana", "password"),
 }
 ENVIRONMENT_ONLY = ("AUDITGRAF_CONFIG", "AUDITGRAF_HOME", *SECRETS)
 
@@ -108,6 +114,12 @@ def _archive_place(value: object) -> object:
 def _s3_endpoint(value: object) -> object:
     if value is not None and not re.fullmatch(r"https?://[^/@\s]+", str(value)):
         raise ValueError("write http(s)://host:port, without user, password and path")
+    return value
+
+
+def _quoted(value: object) -> object:
+    if isinstance(value, int | float):  # 10.10 is not 10.1
+        raise ValueError(f'{value!r} is a number; put it in quotes: "{value}"')
     return value
 
 
@@ -244,6 +256,27 @@ class Grafana(Section):
     dashboards_path: str | None = None  # where Grafana sees DIR/json; None: DIR/json itself
     database_host: str | None = None  # host:port or socket folder as Grafana sees it; None: as the collector does
     sslmode: Literal["disable", "require", "verify-ca", "verify-full"] | None = None
+    version: Annotated[str, BeforeValidator(_quoted)] = "any"  # which Grafana alert rules are written for
+    alert_folder: str = Field("Audit alerts", min_length=1)
+    # The login for `alerts test`: a service account's token, or a user. From the environment only.
+    token: SecretStr | None = Field(None, exclude=True)
+    user: SecretStr | None = Field(None, exclude=True)
+    password: SecretStr | None = Field(None, exclude=True)
+
+    @field_validator("alert_folder", mode="after")
+    @classmethod
+    def _apart(cls, folder: str, info: ValidationInfo) -> str:
+        # Grafana makes folders of alerts by title: one that dashboards have would be there twice (grafana#125079).
+        if folder == info.data.get("folder"):
+            raise ValueError(f"{folder!r} is the dashboards' folder; give the alerts one of their own")
+        return folder
+
+
+class Alerts(Section):
+    """Which rules Grafana watches; see provisioning/alerts."""
+
+    files: tuple[Path, ...] = ()
+    defaults: bool = False  # the rules that come with Auditgraf, as they are, where no file speaks of them
 
 
 class Map(Section):
@@ -271,6 +304,8 @@ class Config(Section):
     geoip: GeoIp = GeoIp()
     grafana: Grafana = Grafana()
     map: Map = Map()
+    alerts: Alerts = Alerts()
+    tenants: Tenants = Field(default_factory=dict)  # name to whose events a data source of its own shows
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator("retention", mode="after")
@@ -312,7 +347,14 @@ class Config(Section):
             "auditgraf_writer": self.database.writer_password,
             "auditgraf_reader": self.database.reader_password,
         }
+        given |= {settings.of(name).role: settings.password for name, settings in self.tenants.items()}
         return {role: password.get_secret_value() for role, password in given.items() if password is not None}
+
+    def known_tenants(self) -> list[Tenant] | None:
+        """Whose events get a role of their own, for exporter.store; None where nothing is said of tenants."""
+        if "tenants" not in self.model_fields_set:
+            return None
+        return [settings.of(name) for name, settings in self.tenants.items()]
 
     def _role_url(self, given: SecretStr | None, role: str, password: SecretStr | None) -> str:
         if given is not None:
@@ -327,8 +369,11 @@ def shown(config: Config, *, secrets: bool = False) -> str:
     values = config.model_dump(mode="python", exclude={"database", "retention"})
     values["retention"] = {name: format_duration(keep) for name, keep in config.classes.items()}
     lines = [yaml.safe_dump(_plain(values), sort_keys=False, allow_unicode=True)]
-    for variable, (section, name) in SECRETS.items():
-        secret: SecretStr | None = getattr(getattr(config, section), name)
+    held: dict[str, SecretStr | None] = {
+        variable: getattr(getattr(config, section), name) for variable, (section, name) in SECRETS.items()
+    }
+    held |= {password_variable(name): settings.password for name, settings in config.tenants.items()}
+    for variable, secret in held.items():
         if secret is not None:
             lines.append(f"# {variable}={secret.get_secret_value() if secrets else '(set, hidden)'}\n")
     return "".join(lines)
@@ -369,12 +414,9 @@ def load_config(environ: Mapping[str, str] | None = None, path: Path | None = No
         document = Document(document.name, {}, document.lines)
     if not isinstance(document.data, dict):
         raise document.error((), "the file must be a mapping of settings")
-    if "database" in document.data:
-        raise document.error(("database",), "connection URLs and passwords come from AUDITGRAF_* variables only")
-    if isinstance(document.data.get("redaction"), dict) and "key" in document.data["redaction"]:
-        raise document.error(("redaction", "key"), "the key comes from AUDITGRAF_REDACTION_KEY only; remove it here")
+    _refuse_secrets(document)
     file_only = document.parse(Config)
-    values: dict[str, Any] = dict(document.data)
+    values = with_passwords(dict(document.data), variables)
     for variable, place in {**VARIABLES, **SECRETS}.items():
         if variables.get(variable):
             _put(values, place, variables[variable])
@@ -387,23 +429,39 @@ def load_config(environ: Mapping[str, str] | None = None, path: Path | None = No
     return _anchored(Document(document.name, values, document.lines).parse(Config), given)
 
 
+def _refuse_secrets(document: Document) -> None:
+    """Raises ConfigError for what comes from the environment only, and is in the file."""
+    if "database" in document.data:
+        raise document.error(("database",), "connection URLs and passwords come from AUDITGRAF_* variables only")
+    if isinstance(document.data.get("redaction"), dict) and "key" in document.data["redaction"]:
+        raise document.error(("redaction", "key"), "the key comes from AUDITGRAF_REDACTION_KEY only; remove it here")
+    if isinstance(grafana := document.data.get("grafana"), dict):
+        for key in ("token", "user", "password"):
+            if key in grafana:
+                variable = f"AUDITGRAF_GRAFANA_{key.upper()}"
+                raise document.error(("grafana", key), f"the login comes from {variable} only; remove it here")
+    refuse_passwords(document)
+
+
 def _anchored(config: Config, file: Path | None) -> Config:
     """Paths in the file are relative to the file."""
     if file is None:
         return config
     rules = tuple(file.parent / rule for rule in config.mapping.rules)
+    alerts = tuple(file.parent / rules for rules in config.alerts.files)
     own = config.grafana.dashboards and file.parent / config.grafana.dashboards
     return config.model_copy(
         update={
             "mapping": config.mapping.model_copy(update={"rules": rules}),
             "grafana": config.grafana.model_copy(update={"dashboards": own}),
+            "alerts": config.alerts.model_copy(update={"files": alerts}),
         }
     )
 
 
-def unknown_variables(variables: Mapping[str, str]) -> list[str]:
-    """AUDITGRAF_* variables that nothing reads, probably misspelt."""
-    known = {*VARIABLES, *ENVIRONMENT_ONLY}
+def unknown_variables(variables: Mapping[str, str], tenants: Iterable[str] = ()) -> list[str]:
+    """AUDITGRAF_* variables that nothing reads, probably misspelt; `tenants`: the names of those that there are."""
+    known = {*VARIABLES, *ENVIRONMENT_ONLY, *(password_variable(name) for name in tenants)}
     return sorted(name for name in variables if name.startswith("AUDITGRAF_") and name not in known)
 
 

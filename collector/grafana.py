@@ -44,14 +44,16 @@ def find(environ: Mapping[str, str]) -> Installed | None:
 
 
 class Grafana:
-    """One server process, started with our provisioning."""
+    """One server process, started with our provisioning. `passwords`: variable to password, as the data sources ask."""
 
-    def __init__(self, installed: Installed, *, url: str, provisioning: Path, data: Path, password: str | None) -> None:
+    def __init__(
+        self, installed: Installed, *, url: str, provisioning: Path, data: Path, passwords: Mapping[str, str]
+    ) -> None:
         self._installed = installed
         self._url = url.rstrip("/")
         self._provisioning = provisioning
         self._data = data
-        self._password = password
+        self._passwords = passwords
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -59,7 +61,8 @@ class Grafana:
         address = urlsplit(self._url)
         self._data.mkdir(parents=True, exist_ok=True)
         log = self._data / "grafana.log"
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("AUDITGRAF_")} | {
+        others = {name: value for name, value in os.environ.items() if not name.startswith("AUDITGRAF_")}
+        environment = others | {
             "GF_PATHS_PROVISIONING": str(self._provisioning),
             "GF_PATHS_DATA": str(self._data),
             "GF_PATHS_LOGS": str(self._data / "log"),
@@ -73,9 +76,8 @@ class Grafana:
             "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
             "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
             "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(self._provisioning / "json" / "audit-overview.json"),
+            **self._passwords,
         }
-        if self._password is not None:
-            environment["AUDITGRAF_READER_PASSWORD"] = self._password
         with log.open("ab") as output:
             self._process = subprocess.Popen(  # noqa: S603
                 [*self._installed.command, "--homepath", str(self._installed.home)],

@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 
 from collector import grafana, rendering
-from collector.config import Config, GeoIp, load_config
+from collector.config import Alerts, Config, GeoIp, load_config
 from collector.embedded import EmbeddedPostgres
 from collector.home import note
 from collector.server import Ports, serve
@@ -44,7 +44,16 @@ def up(options: UpOptions, config: Config, environ: Mapping[str, str], say: Call
         if config.geoip.city is None and config.geoip.asn is None:
             # Approximate, and good enough to see the map live; a real file in the configuration wins.
             config = config.model_copy(update={"geoip": GeoIp(city="bundled", asn="bundled")})
-        migrate(config.owner_url(), config.classes, passwords=config.passwords(), report=say)
+        if options.demo and not config.alerts.files:
+            # So that the demonstration's story also sets off the alarms; nobody is told.
+            config = config.model_copy(update={"alerts": Alerts(defaults=True)})
+        migrate(
+            config.owner_url(),
+            config.classes,
+            passwords=config.passwords(),
+            tenants=config.known_tenants(),
+            report=say,
+        )
         provisioning = options.home / "grafana" / "provisioning"
         rendering.write(config, provisioning)
         stop = threading.Event()
@@ -126,7 +135,7 @@ def _start_grafana(
         url=config.grafana.url,
         provisioning=provisioning.resolve(),
         data=(options.home / "grafana" / "data").resolve(),
-        password=config.passwords().get("auditgraf_reader"),
+        passwords=rendering.passwords(config),
     )
     stack.callback(server.stop)
     server.start()
@@ -158,4 +167,5 @@ def _run_demo(config: Config, ports: Ports, stop: threading.Event, say: Callable
 
 def _is_empty(config: Config) -> bool:
     with psycopg.connect(config.owner_url()) as connection:
-        return connection.execute("SELECT FROM audit.events LIMIT 1").fetchone() is None
+        # Retention may have told of its first run already.
+        return connection.execute("SELECT FROM audit.events WHERE service <> 'auditgraf' LIMIT 1").fetchone() is None

@@ -32,8 +32,10 @@ def read(out: Path) -> Manifest:
     path = out / NAME
     try:
         return _FORM.validate_json(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return Manifest()
+    except OSError as failure:
+        raise ConfigError(f"{path}: can't be read: {failure.strerror}; change its permissions") from failure
     except ValidationError:
         raise ConfigError(f"{path}: not readable any more; remove it and render again") from None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -12,17 +12,19 @@ from pydantic import ValidationError
 
 from dashboards.build import build
 from exporter.errors import ConfigError
+from provisioning import manifest
+from provisioning.alerts.rendering import AlertingOptions, alerting_file, remembered
 from provisioning.datasource import datasource_file
+from provisioning.manifest import Manifest
 from provisioning.options import ProvisioningOptions
 from provisioning.own import own_dashboards
-from provisioning.provider import provider_file
+from provisioning.provider import provider_file, tenant_folder
 from provisioning.yaml_file import to_yaml
 
 __all__ = ["ProvisioningOptions", "render"]
 
-# Says which files are ours. Grafana reads the folders it knows and nothing beside them.
-MANIFEST = ".auditgraf.json"
 _FOLDERS = ("datasources", "dashboards", "alerting", "json")
+_OF_A_TENANT = re.compile(r"json-[a-z][a-z0-9_]*")
 # Grafana 9.4 logs an error for each of these that it does not find.
 _EMPTY_FOLDERS = ("plugins", "notifiers")
 
@@ -34,26 +36,29 @@ def render(out: Path, options: ProvisioningOptions) -> list[Path]:
     same bytes; a file that has them already is left alone. Where anything fails, `out` is as it was before.
     Raises ConfigError for a value that Grafana can't use or a folder that can't be written.
     """
-    files = _files(out, options)
+    before = manifest.read(out)
+    files = _files(out, options, before)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for folder in (*_FOLDERS, *_EMPTY_FOLDERS):
+        for folder in (*_FOLDERS, *_EMPTY_FOLDERS, *map(tenant_folder, options.tenants)):
             (out / folder).mkdir(exist_ok=True)
-        _exchange(out, files)
+        _exchange(out, files, before)
     except OSError as failure:
         place = failure.filename or out
         raise ConfigError(
             f"{place}: can't be written: {failure.strerror}; choose another folder or change its permissions"
         ) from failure
-    return [out / name for name in sorted(files) if name != MANIFEST]
+    return [out / name for name in sorted(files) if name != manifest.NAME]
 
 
-def _files(out: Path, options: ProvisioningOptions) -> dict[str, bytes]:
+def _files(out: Path, options: ProvisioningOptions, before: Manifest) -> dict[str, bytes]:
+    alerting = AlertingOptions(options.grafana_url, options.datasource_uid, options.alert_folder, options.version)
     try:
         files = {
             "datasources/auditgraf.yaml": to_yaml(datasource_file(options)),
             "dashboards/auditgraf.yaml": to_yaml(provider_file(options, out / "json")),
         }
+        told, names = alerting_file(options.alerts, alerting, before.alerting)
     except ValidationError as failure:
         problems = "; ".join(
             f"{'.'.join(str(part) for part in error['loc'])}: {error['input']!r}: {error['msg']}"
@@ -64,14 +69,19 @@ def _files(out: Path, options: ProvisioningOptions) -> dict[str, bytes]:
     if options.own_dashboards is not None:
         dashboards |= own_dashboards(options.own_dashboards, options.datasource_uid, beside=dashboards)
     files |= {f"json/{name}": content for name, content in dashboards.items()}
-    listing = json.dumps({"files": sorted(files)}, indent=2) + "\n"
-    return files | {MANIFEST: listing.encode()}
+    for tenant in options.tenants:
+        for name, content in build(options.dashboards_of(tenant)).items():
+            files[f"{tenant_folder(tenant)}/{name}"] = content
+    if told.model_dump(exclude={"apiVersion"}, exclude_none=True):
+        files["alerting/auditgraf.yaml"] = to_yaml(told)
+    listing = Manifest(tuple(sorted(files)), remembered(before.alerting, names))
+    return files | {manifest.NAME: manifest.written(listing)}
 
 
-def _exchange(out: Path, files: Mapping[str, bytes]) -> None:
+def _exchange(out: Path, files: Mapping[str, bytes], before: Manifest) -> None:
     """Puts the files in place of those of the last call; puts the old ones back where that fails half-way."""
     new = {name: content for name, content in files.items() if _content(out / name) != content}
-    gone = [name for name in _ours(out) if name not in files and (out / name).is_file()]
+    gone = [name for name in filter(_is_plain, before.files) if name not in files and (out / name).is_file()]
     if not new and not gone:
         return
     # Within `out`, which may be a mount of its own: a rename can't cross file systems.
@@ -108,20 +118,8 @@ def _content(path: Path) -> bytes | None:
     return path.read_bytes() if path.is_file() else None
 
 
-def _ours(out: Path) -> list[str]:
-    """Files of the last call, by the manifest; only names that it could have written."""
-    content = _content(out / MANIFEST)
-    if content is None:
-        return []
-    try:
-        names = json.loads(content)["files"]
-    except (ValueError, KeyError, TypeError):
-        raise ConfigError(f"{out / MANIFEST}: not readable any more; remove it and render again") from None
-    return [name for name in names if _is_plain(name)]
-
-
-def _is_plain(name: object) -> bool:
-    if not isinstance(name, str):
-        return False
+def _is_plain(name: str) -> bool:
+    """Whether a render could have written a file of this name."""
     path = PurePosixPath(name)
-    return len(path.parts) == 2 and path.parts[0] in _FOLDERS and path.parts[1] not in {".", ".."}
+    ours = path.parts[:1] and (path.parts[0] in _FOLDERS or _OF_A_TENANT.fullmatch(path.parts[0]))
+    return len(path.parts) == 2 and bool(ours) and path.parts[1] not in {".", ".."}

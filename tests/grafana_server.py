@@ -12,11 +12,12 @@ import os
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
@@ -34,6 +35,7 @@ from tests.grafana_sql import Values, interpolate
 
 Json = dict[str, Any]
 DASHBOARDS: list[Json] = [json.loads(content) for content in build().values()]
+UIDS = frozenset(str(dashboard["uid"]) for dashboard in DASHBOARDS)
 READER_PASSWORD = "reader$1pass"
 START_SECONDS = 90
 
@@ -99,7 +101,7 @@ def running_grafana(postgres: Callable[[], str], folder: Path) -> Iterator[Grafa
             parts = urlsplit(owner)
             host = f"{parts.hostname}:{parts.port or 5432}"
             render(folder / "provisioning", ProvisioningOptions(database_host=host, database_name=parts.path[1:]))
-            with _started(folder) as grafana:
+            with started(folder) as grafana:
                 yield grafana
 
 
@@ -117,7 +119,10 @@ def _sampled(owner: str) -> bool:
 
 
 @contextmanager
-def _started(folder: Path) -> Iterator[Grafana]:
+def started(
+    folder: Path, variables: Mapping[str, str] = MappingProxyType({}), dashboards: Iterable[str] = UIDS
+) -> Iterator[Grafana]:
+    """GRAFANA_HOME's with what is rendered in `folder`/provisioning, once these dashboards are there."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -137,6 +142,7 @@ def _started(folder: Path) -> Iterator[Grafana]:
         "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
         "GF_NEWS_NEWS_FEED_ENABLED": "false",
         "GF_LOG_MODE": "console",
+        **variables,
     }
     # Newer versions have one program with sub-commands, older ones a program of their own for the server.
     whole = home / "bin" / "grafana"
@@ -148,18 +154,18 @@ def _started(folder: Path) -> Iterator[Grafana]:
         )
         try:
             grafana = Grafana(f"http://127.0.0.1:{port}", log)
-            wait_until(lambda: _complete(grafana, process), "all dashboards are there", START_SECONDS)
+            wait_until(lambda: _complete(grafana, process, set(dashboards)), "all dashboards are there", START_SECONDS)
             yield grafana
         finally:
             process.terminate()
             process.wait(30)
 
 
-def _complete(grafana: Grafana, process: subprocess.Popen[bytes]) -> bool:
+def _complete(grafana: Grafana, process: subprocess.Popen[bytes], dashboards: Set[str]) -> bool:
     """Whether all dashboards are in: they come with the provider's first poll, some time after the server answers."""
     assert process.poll() is None, f"Grafana ended: {grafana.log and grafana.log.read_text()[-3000:]}"
     try:
-        found = {found["uid"] for found in grafana.call("/api/search?tag=audit")}
+        found = {found["uid"] for found in grafana.call("/api/search?type=dash-db")}
     except (URLError, AssertionError, ConnectionError, TimeoutError):
         return False
-    return {dashboard["uid"] for dashboard in DASHBOARDS} <= found
+    return dashboards <= found

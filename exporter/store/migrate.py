@@ -1,10 +1,10 @@
-"""Brings a database to this version's schema: roles, ordered SQL files, retention classes, first partitions."""
+"""Brings a database to this version's schema: roles, ordered SQL files, retention classes, partitions, tenants."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -13,6 +13,7 @@ import psycopg
 from psycopg import errors, sql
 
 from exporter.errors import MigrationError, StoreUnavailableError
+from exporter.store import tenants as tenancy
 from exporter.store.queries import query
 from exporter.store.session import Connection, check_url
 
@@ -54,22 +55,29 @@ def migrate(
     classes: Mapping[str, timedelta | None],
     *,
     passwords: Mapping[str, str] | None = None,
+    tenants: Sequence[tenancy.Tenant] | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> int:
     """Migrates the database at `url` (the owner's); returns how many migrations it applied.
 
     Safe to run again, and from several processes at once. `classes`: retention class to how long its events are
-    kept, None for ever. `passwords`: role name to the password it may log in with. Raises MigrationError,
-    StoreUnavailableError where PostgreSQL can't be reached, ConfigError for a URL that can't be read.
+    kept, None for ever. `passwords`: role name to the password it may log in with. `tenants`: all that there are to be,
+    None for those that there are. Raises MigrationError, StoreUnavailableError where PostgreSQL can't be reached,
+    ConfigError for a URL that can't be read.
     """
     check_url(url)
     try:
         with psycopg.connect(url, autocommit=True, application_name="auditgraf migrate") as connection:
             connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
-            _roles(connection, passwords or {})
+            _roles(connection, passwords or {}, tenancy.known(connection) if tenants is None else tenants)
             connection.execute("SET ROLE auditgraf_owner")
             applied = _apply(connection, report)
             _classes(connection, classes)
+            if tenants is not None:
+                connection.execute("RESET ROLE")
+                tenancy.settle(connection, tenants, report)
+                connection.execute("SET ROLE auditgraf_owner")
+            tenancy.make_anew(connection, report)
             return applied
     except psycopg.OperationalError as failure:
         raise StoreUnavailableError(f"PostgreSQL refused, or can't be reached: {failure}") from failure
@@ -82,12 +90,13 @@ def migrate(
         raise MigrationError(f"PostgreSQL refused: {failure}") from failure
 
 
-def _roles(connection: Connection, passwords: Mapping[str, str]) -> None:
+def _roles(connection: Connection, passwords: Mapping[str, str], tenants: Sequence[tenancy.Tenant]) -> None:
     statements = files(__package__).joinpath("roles.sql").read_text(encoding="utf-8")
     for attempt in range(_ROLE_TRIES):
         try:
             with connection.transaction():
                 connection.execute(statements)
+                tenancy.create_roles(connection, tenants)
                 for role, password in passwords.items():
                     _let_in(connection, role, password)
             return
@@ -115,6 +124,8 @@ def _apply(connection: Connection, report: Callable[[str], None]) -> int:
             f"the database is at schema version {newest}, this auditgraf knows {known[-1].version}: "
             "use the newer auditgraf that migrated it"
         )
+    if any(migration.version not in applied for migration in known):
+        tenancy.remove_schemas(connection)
     count = 0
     for migration in known:
         if migration.version in applied:

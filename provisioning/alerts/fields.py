@@ -106,6 +106,11 @@ RESERVED = frozenset(
 )
 
 
+def names() -> tuple[str, ...]:
+    """The fields that every event has."""
+    return tuple(_FIELDS)
+
+
 def field(name: str) -> Field:
     """The field of this name; `attributes.KEY` is an attribute. Raises ValueError with the nearest name."""
     if name in _FIELDS:

@@ -18,7 +18,8 @@ from provisioning.alerts.contacts import ContactPoints, version_problems
 from provisioning.alerts.message import check_message
 from provisioning.alerts.mute_times import MuteTimes
 from provisioning.alerts.policies import Policies, policy_problems
-from provisioning.alerts.rule import Identifier, Rule, read_rule
+from provisioning.alerts.rule import Rule, read_rule
+from provisioning.alerts.rule_values import Identifier
 from provisioning.alerts.statements import statement
 from provisioning.version import Version
 

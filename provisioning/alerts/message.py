@@ -46,6 +46,7 @@ _INGESTION = {
     "spool": "{what}: {value} bytes wait in the spool",
     "silent": "no sign of life from any {what} for {value} seconds",
     "retention": "{what} failed: {value} times",
+    "integrity": "{what}: {value} findings of auditgraf verify: events were changed, deleted or inserted",
 }
 
 
@@ -93,13 +94,14 @@ def events_url(rule: Rule, base: str) -> str:
     base = base.rstrip("/")
     if isinstance(rule, Ingestion):
         return _literal(f"{base}/d/audit-health")
-    labels = set(rule.told()) | ({"actor_key"} & {f"{name}_key" for name in rule.grouped()})
-    labels |= {"target_key"} & {f"{name}_key" for name in rule.grouped()}
+    # What a single event has of its own would hide what was around it.
+    named = {"actor", "action"} if rule.per_event else {field(name).label for name in rule.grouped()}
+    labels = named | {f"{name}_key" for name in named}
     # Twice as far back as the rule looks: to be there still when somebody gets round to it.
     minutes = max(60, int(rule.lookback.total_seconds() // 30))
     url = _literal(f"{base}/d/audit-events?from=now-{minutes}m&to=now")
     for label, variable in _VARIABLES.items():
-        if label in labels and not (rule.per_event and label not in ("actor_key", "action")):
+        if label in labels:
             url += f"{{{{ with $labels.{label} }}}}&{quote(variable)}={{{{ . | urlquery }}}}{{{{ end }}}}"
     return url
 

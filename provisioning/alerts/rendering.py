@@ -32,7 +32,7 @@ from provisioning.yaml_file import literal
 
 # From 10.4 on a rule can name whom it tells; an older one passes over the key, and asks the policies.
 _SETTINGS_SINCE = Version(10, 4)
-# Alerts of events come one by one; there is nothing to wait for.
+# What happened once is told by itself; there is nothing to wait for.
 _AT_ONCE = "0s"
 
 
@@ -64,8 +64,8 @@ def alerting_file(alerts: Alerts, options: AlertingOptions, gone: Written) -> tu
     only where the policies are ours: one that somebody's policy names can't be deleted, and Grafana would not start.
     Raises ConfigError for a name that nothing has, and pydantic.ValidationError for a value that Grafana can't use.
     """
-    per_event = {rule.contact_point for rule in alerts.rules if rule.per_event and rule.contact_point}
-    points = contact_points(alerts.contact_points, without_resolved=per_event, version=options.version)
+    of_moments = {rule.contact_point for rule in alerts.rules if rule.of_moment and rule.contact_point}
+    points = contact_points(alerts.contact_points, without_resolved=of_moments, version=options.version)
     times = mute_times(alerts.mute_times)
     # What a contact point that is left behind says needs them still.
     texts = templates() if points or gone.receivers else []
@@ -221,11 +221,11 @@ def _route(rule: Rule) -> Route:
     assert rule.contact_point is not None
     return Route(
         rule_id=rule.id,
-        receiver=rule.contact_point + OF_EVENTS if rule.per_event else rule.contact_point,
-        # One message for each event; of groups, one for all that fire together.
-        group_by=("...",) if rule.per_event else ("grafana_folder", "alertname"),
+        receiver=rule.contact_point + OF_EVENTS if rule.of_moment else rule.contact_point,
+        # One message for each thing that happened; of groups, one for all that fire together.
+        group_by=("...",) if rule.of_moment else ("grafana_folder", "alertname"),
         mute_times=rule.mute,
-        group_wait=_AT_ONCE if rule.per_event else None,
+        group_wait=_AT_ONCE if rule.of_moment else None,
         repeat_interval=None if rule.repeat is None else format_duration(rule.repeat),
     )
 

@@ -10,7 +10,7 @@ WITH counted AS MATERIALIZED (
         AND {{condition}}
     {{grouped_in}}
 )
-SELECT {{labels}}(CASE WHEN before = 0 THEN events ELSE events / before END)::float8 AS value
+SELECT {{labels}}(CASE WHEN before = 0 THEN events ELSE events::float8 / before END)::float8 AS value
 FROM counted
 WHERE {{known}} AND greatest(events, before) >= {{at_least}} AND ({{beyond}})
 ORDER BY greatest(events, before) DESC

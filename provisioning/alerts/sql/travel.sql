@@ -1,4 +1,5 @@
--- Actors who were at two places too far apart for the time between; of each, the first event that tells.
+-- Actors who were at two places too far apart for the time between: the event that tells, unless the actor had one
+-- within the window before.
 -- Great circles by the haversine formula on a sphere of 6,371 km; less than a minute counts as one.
 -- Columns: event_id, at, labels, value (km/h).
 WITH matching AS MATERIALIZED (
@@ -24,13 +25,13 @@ WITH matching AS MATERIALIZED (
     FROM step
     WHERE (latitude, longitude) <> (left_latitude, left_longitude) AND occurred_at - left_at <= {{window}}
 ), told AS (
-    SELECT DISTINCT ON ({{group}}) *
+    SELECT *, lag(occurred_at) OVER ({{partition}} ORDER BY occurred_at, id) AS before
     FROM moved
     WHERE km > {{above_km}} AND km / hours > {{above_kmh}}
-    ORDER BY {{group}}, occurred_at, id
 )
 SELECT id::text AS event_id, {{at}} AS at, left_place,
        {{labels}}(km / hours)::float8 AS value
 FROM told
+WHERE occurred_at >= {{since}} AND (before IS NULL OR before < occurred_at - {{window}})
 ORDER BY occurred_at DESC, id
 LIMIT {{most}}

@@ -49,14 +49,14 @@ def _head(options: DashboardOptions) -> Json:
         target("actor_head", options),
     )
     overrides = [
-        override("Name", custom__width=230),
-        override("Email", custom__width=250),
-        override("Id", custom__width=170),
-        override("Type", custom__width=80),
-        override("First seen", custom__width=165),
-        override("Last seen", custom__width=165),
-        override("Last place", custom__width=150),
-        override("Last address", links=frame.events_from_address("Last address"), custom__width=140),
+        override("Name", custom__width=200),
+        override("Email", custom__width=220),
+        override("Id", custom__width=150),
+        override("Type", custom__width=70),
+        override("First seen", custom__width=170),
+        override("Last seen", custom__width=170),
+        override("Last place", custom__width=130),
+        override("Last address", links=frame.events_from_address("Last address"), custom__width=118),
     ]
     return table(head, overrides=overrides)
 
@@ -83,6 +83,7 @@ def _volume(options: DashboardOptions) -> Json:
         "What the actor did over time, by action.",
         Place(0, 8, 15, 9),
         target("actor_volume", options, series=True),
+        nothing="The actor did nothing in this time range.",
     )
     return stacked_bars(head, overrides=slot_series(options))
 
@@ -107,12 +108,13 @@ def _actions(options: DashboardOptions) -> Json:
         "What the actor did how often.",
         Place(0, 17, 8, 9),
         target("actor_actions", options),
+        nothing="The actor did nothing in this time range.",
     )
     overrides = [
         slot_dot(options),
-        bar_column("Events", colours.PALETTE[0], custom__width=105),
+        bar_column("Events", colours.PALETTE[0], custom__width=90),
         override("Failures", custom__width=70),
-        override("Last event", unit=_AGO, custom__width=120),
+        override("Last event", unit=_AGO, custom__width=126),
     ]
     return table(head, overrides=overrides)
 
@@ -124,13 +126,14 @@ def _objects(options: DashboardOptions) -> Json:
         "What the actor acted on most, and how many of these events changed something. Click one for its history.",
         Place(8, 17, 8, 9),
         target("actor_objects", options),
+        nothing="The actor acted on no object in this time range.",
     )
     overrides = [
         *hidden("target_key"),
         override("Object", links=frame.open_object()),
-        bar_column("Events", colours.PALETTE[4], custom__width=105),
+        bar_column("Events", colours.PALETTE[4], custom__width=90),
         override("Changes", custom__width=75),
-        override("Last event", unit=_AGO, custom__width=120),
+        override("Last event", unit=_AGO, custom__width=126),
     ]
     return table(head, overrides=overrides)
 
@@ -142,11 +145,12 @@ def _addresses(options: DashboardOptions) -> Json:
         "Where the actor came from. Click an address for the events of everybody from there.",
         Place(16, 17, 8, 9),
         target("actor_addresses", options),
+        nothing="No address is known of this time range.",
     )
     overrides = [
         *hidden("First seen", "Network"),
-        override("Address", links=frame.events_from_address()),
-        override("Events", custom__width=70),
+        override("Address", links=frame.events_from_address(), custom__width=113),
+        override("Events", custom__width=62),
         override("Failures", custom__width=70),
         override("Last seen", unit=_AGO, custom__width=120),
     ]
@@ -160,9 +164,14 @@ def _failures(options: DashboardOptions) -> Json:
         "The newest 100 events of the actor that failed.",
         Place(0, 26, 12, 9),
         target("actor_failures", options),
+        nothing="Nothing failed in this time range.",
     )
     without = (*_SAME, "Outcome", "Service", "Place", "Address")
-    narrower = [override("Action", custom__width=150), override("Target", custom__width=150)]
+    narrower = [
+        override("Action", custom__width=130),
+        override("Target", custom__width=130),
+        override("Message", custom__minWidth=120),
+    ]
     return table(head, overrides=[*row_columns(options, without=without), *narrower])
 
 
@@ -173,15 +182,15 @@ def _sessions(options: DashboardOptions) -> Json:
         "The newest 100 sessions of the actor. Click one for its events.",
         Place(12, 26, 12, 9),
         target("actor_sessions", options),
+        nothing="No session is known of this time range.",
     )
     overrides = [
-        override("Session", links=link("Events of this session", frame.events_url(q="Session")), custom__width=150),
-        override("Began", custom__width=165),
-        override("Lasted", unit="s", decimals=0, custom__width=80),
-        override("Events", custom__width=70),
+        override("Session", links=link("Events of this session", frame.events_url(q="Session")), custom__width=120),
+        override("Began", custom__width=170),
+        override("Lasted", unit="s", decimals=0, custom__width=62),
+        override("Events", custom__width=62),
         override("Failures", custom__width=70),
-        override("Addresses", custom__width=90),
-        override("Place", custom__width=140),
+        override("Addresses", custom__width=92),
     ]
     return table(head, overrides=overrides)
 
@@ -193,5 +202,6 @@ def _events(options: DashboardOptions) -> Json:
         "The newest 200 events of the actor in the time range. Click time, action or message for everything about one.",
         Place(0, 35, 24, 16),
         target("actor_events", options),
+        nothing="The actor did nothing in this time range.",
     )
     return table(head, overrides=row_columns(options, without=_SAME))

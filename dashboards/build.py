@@ -17,6 +17,7 @@ from dashboards.object import object_history
 from dashboards.options import DashboardOptions
 from dashboards.overview import overview
 from dashboards.security import security
+from dashboards.tenant import of_tenant
 
 __all__ = ["JSON_FOLDER", "DashboardOptions", "build", "importable", "refresh", "to_json"]
 
@@ -37,7 +38,10 @@ _INPUT = {
 def build(options: DashboardOptions | None = None) -> dict[str, bytes]:
     """File name to JSON: keys sorted, two spaces, a newline at the end. Grafana saves a file whose bytes changed."""
     chosen = options or DashboardOptions()
-    return {f"{dashboard['uid']}.json": to_json(dashboard) for dashboard in (make(chosen) for make in _SET)}
+    made = (make(chosen) for make in _SET)
+    if chosen.tenant:
+        made = (of_tenant(make(chosen), chosen.tenant) for make in _SET if make is not health)
+    return {f"{dashboard['uid']}.json": to_json(dashboard) for dashboard in made}
 
 
 def importable() -> dict[str, bytes]:

@@ -33,18 +33,19 @@ def _head(options: DashboardOptions) -> Json:
         "Who did what to what, from where. Click the actor, the target, the address or the session for more of it.",
         Place(0, 0, 24, 4),
         target("event_head", options),
+        nothing="There is no event with this id. Open one by a click in a table of events.",
     )
     overrides = [
         *hidden("actor_key", "target_key", "trace_id", *(() if options.trace_url else ("Trace",))),
         slot_dot(options),
-        override("Action", custom__width=190),
+        override("Action", custom__width=170),
         outcome_text(),
         override("Actor", links=frame.open_actor()),
-        override("On behalf of", links=frame.open_actor("On behalf of"), custom__width=120),
+        override("On behalf of", links=frame.open_actor("On behalf of"), custom__width=105),
         override("Target", links=frame.open_object()),
-        override("Address", links=frame.events_from_address(), custom__width=150),
-        override("Place", custom__width=160),
-        override("Session", links=link("Events of this session", frame.events_url(q="Session")), custom__width=165),
+        override("Address", links=frame.events_from_address(), custom__width=130),
+        override("Place", custom__width=130),
+        override("Session", links=link("Events of this session", frame.events_url(q="Session")), custom__width=140),
         *_trace(options),
     ]
     return table(head, overrides=overrides)
@@ -64,6 +65,7 @@ def _fields(options: DashboardOptions) -> Json:
         "All fields of the event; empty ones are left out.",
         Place(0, 4, 9, 25),
         target("event_fields", options),
+        nothing="No such event",
     )
     overrides = [
         override("Field", custom__width=135),
@@ -79,6 +81,7 @@ def _changes(options: DashboardOptions) -> Json:
         "What the event changed, a row for each value. Of secrets only that they changed is ever kept.",
         Place(9, 4, 15, 11),
         target("event_changes", options),
+        nothing="This event changed nothing.",
     )
     return table(head, inspect=True, overrides=change_columns())
 
@@ -123,6 +126,7 @@ def _around(options: DashboardOptions) -> Json:
         "What the actor of this event did around it, whatever the time range; ▶ marks the event itself.",
         Place(0, 29, 24, 9),
         target("event_around", options),
+        nothing="The event names no actor.",
     )
     return table(head, overrides=_marked(options, "Actor", "Level"))
 
@@ -135,9 +139,12 @@ def _history(options: DashboardOptions) -> Json:
         "nearest events on either side; ▶ marks the event itself.",
         Place(0, 38, 24, 9),
         target("event_history", options),
+        nothing="The event is about no object with an id.",
     )
     return table(head, overrides=_marked(options, "Target", "Level"))
 
 
 def _marked(options: DashboardOptions, *without: str) -> Sequence[Json]:
-    return [*row_columns(options, without=without), override("this", displayName=" ", custom__width=32)]
+    # Of times within a minute Grafana shows milliseconds.
+    wider = override("Time", custom__width=195)
+    return [*row_columns(options, without=without), wider, override("this", displayName=" ", custom__width=50)]

@@ -59,5 +59,6 @@ def _list(options: DashboardOptions) -> Json:
         "event, an actor, a target or an address for what else there is of it.",
         Place(0, 7, 24, 27),
         target("events_listed", options),
+        nothing="No event in this time range has what the filters ask for.",
     )
     return table(head, overrides=row_columns(options, keep=frame.FILTERS))

@@ -27,6 +27,11 @@ def numbers() -> Json:
     return _override({"id": "byType", "options": "number"}, {"unit": "locale"})
 
 
+def every(**properties: Any) -> Json:
+    """What differs from the panel's defaults in every field that there is."""
+    return _override({"id": "byRegexp", "options": "/.*/"}, properties)
+
+
 def hidden(*columns: str) -> list[Json]:
     """Columns that only links and colours use. 9.4's table reads `hidden`, newer ones and tooltips `hideFrom`."""
     everywhere = {"legend": True, "tooltip": True, "viz": True}
@@ -72,7 +77,7 @@ def outcome_text() -> Json:
         "Outcome",
         mappings=colours.outcome_mappings(),
         custom__displayMode="color-text",
-        custom__width=100,
+        custom__width=92,
     )
 
 
@@ -82,7 +87,7 @@ def level_text() -> Json:
         "Level",
         mappings=colours.level_mappings(),
         custom__displayMode="color-text",
-        custom__width=70,
+        custom__width=62,
     )
 
 

@@ -120,7 +120,12 @@ def filters(options: DashboardOptions) -> list[Json]:
         _fixed("outcome", "Outcome", ("success", "failure", "unknown")),
         values("country", "Country", options),
         text("actor", "Actor", "The exact id of an actor, or part of a name or email"),
-        text("q", "Search", "Part of any text of an event: message, names, ids, address, attributes, changes"),
+        text(
+            "q",
+            "Search",
+            "Part of any text of an event: message, names, ids, address, attributes, changes. "
+            "Looked for in the newest 200,000 events of the time range",
+        ),
     ]
 
 
@@ -188,7 +193,6 @@ def one_of(name: str, label: str, description: str, known: Sequence[str]) -> Jso
         "description": description,
         "options": options,
         "query": ",".join(known),
-        "queryValue": "",
     }
 
 
@@ -197,7 +201,6 @@ def _fixed(name: str, label: str, known: Sequence[str]) -> Json:
     return _choice(name, label, "custom") | {
         "options": [every, *({"selected": False, "text": value, "value": value} for value in known)],
         "query": ",".join(known),
-        "queryValue": "",
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboards import colours, frame
-from dashboards.fields import Json, bar_column, fixed_colour, override
+from dashboards.fields import Json, bar_column, fixed_colour, hidden, override
 from dashboards.options import DashboardOptions
 from dashboards.panels import Head, Place, lines, stacked_bars, stat, table, target
 
@@ -65,6 +65,7 @@ def _records(options: DashboardOptions) -> Json:
         "Records that arrived, and those of them that were stored as new.",
         Place(0, 4, 12, 8),
         target("health_records", options, series=True),
+        nothing="No collector reported in this time range.",
     )
     overrides = [fixed_colour("Received", _ORANGE), fixed_colour("Stored", _BLUE)]
     return lines(head, "short", decimals=1, overrides=overrides)
@@ -79,8 +80,9 @@ def _not_stored(options: DashboardOptions) -> Json:
         "rejected requests.",
         Place(12, 4, 12, 8),
         target("health_not_stored", options, series=True),
+        nothing="No collector reported in this time range.",
     )
-    drawn = stacked_bars(head, overrides=[fixed_colour("duplicate: stored before", colours.NEUTRAL)])
+    drawn = stacked_bars(head, legend="bottom", overrides=[fixed_colour("duplicate: stored before", colours.NEUTRAL)])
     drawn["fieldConfig"]["defaults"]["color"] = {"mode": "palette-classic"}
     return drawn
 
@@ -93,6 +95,7 @@ def _times(options: DashboardOptions) -> Json:
         "while commits stay short comes from the senders.",
         Place(0, 12, 12, 8),
         target("health_times", options, series=True),
+        nothing="No collector reported in this time range.",
     )
     overrides = [fixed_colour("Lag", _ORANGE), fixed_colour("Longest commit", _BLUE)]
     return lines(head, "s", overrides=overrides)
@@ -105,6 +108,7 @@ def _waiting(options: DashboardOptions) -> Json:
         "The most that one collector held in memory, and in its spool on disk while PostgreSQL was away.",
         Place(12, 12, 12, 8),
         target("health_waiting", options, series=True),
+        nothing="No collector reported in this time range.",
     )
     overrides = [fixed_colour("In memory", _BLUE), fixed_colour("In the spool", _ORANGE)]
     return lines(head, "bytes", overrides=overrides)
@@ -117,11 +121,12 @@ def _reasons(options: DashboardOptions) -> Json:
         "What was not stored as it came in the time range, by reason or rule: records, and rejected requests.",
         Place(0, 20, 12, 7),
         target("health_reasons", options),
+        nothing="Every record of the time range was stored.",
     )
     overrides = [
         override("What", custom__width=130),
         bar_column("Number", colours.PALETTE[1]),
-        override("Last", unit="dateTimeFromNow", custom__width=130),
+        override("Last", unit="dateTimeFromNow", custom__width=126),
     ]
     return table(head, overrides=overrides)
 
@@ -133,12 +138,16 @@ def _collectors(options: DashboardOptions) -> Json:
         "Every collector of the time range, what it took, and when it was heard of last.",
         Place(12, 20, 12, 7),
         target("health_collectors", options),
+        nothing="No collector reported in this time range.",
     )
     overrides = [
-        override("Version", custom__width=75),
-        override("Started", unit="dateTimeFromNow", custom__width=110),
-        override("Last report", unit="dateTimeFromNow", custom__width=130),
-        *(override(column, custom__width=90) for column in ("Requests", "Records", "Stored", "Not stored")),
+        *hidden("Requests"),
+        override("Version", custom__width=72),
+        override("Started", unit="dateTimeFromNow", custom__width=120),
+        override("Last report", unit="dateTimeFromNow", custom__width=135),
+        override("Records", custom__width=74),
+        override("Stored", custom__width=74),
+        override("Not stored", custom__width=92),
     ]
     return table(head, overrides=overrides)
 
@@ -150,6 +159,7 @@ def _cpu(options: DashboardOptions) -> Json:
         "Processors that each collector kept busy: 100 % is one of them.",
         Place(0, 27, 12, 8),
         target("health_cpu", options, series=True),
+        nothing="No collector reported in this time range.",
     )
     return lines(head, "percentunit")
 
@@ -161,6 +171,7 @@ def _memory(options: DashboardOptions) -> Json:
         "Resident memory of each collector.",
         Place(12, 27, 12, 8),
         target("health_memory", options, series=True),
+        nothing="No collector reported in this time range.",
     )
     return lines(head, "bytes")
 
@@ -175,12 +186,12 @@ def _classes(options: DashboardOptions) -> Json:
         target("health_classes", options),
     )
     overrides = [
-        override("Kept", custom__width=120),
-        override("Partitions", custom__width=85),
-        override("Events", custom__width=90),
-        override("Size", unit="bytes", decimals=1, custom__width=90),
-        override("From", custom__width=160),
-        override("Next expiry", unit="dateTimeFromNow", custom__width=120),
+        override("Kept", custom__width=85),
+        override("Partitions", custom__width=88),
+        override("Events", custom__width=80),
+        override("Size", unit="bytes", decimals=1, custom__width=82),
+        override("From", unit="dateTimeAsIso", custom__width=170),
+        override("Next expiry", unit="dateTimeFromNow", custom__width=95),
     ]
     return table(head, overrides=overrides)
 
@@ -192,13 +203,15 @@ def _retention_runs(options: DashboardOptions) -> Json:
         "Partitions created, dropped, archived or kept because of a hold, newest first, whatever the time range.",
         Place(12, 35, 12, 7),
         target("health_retention_runs", options),
+        nothing="Retention had nothing to do yet.",
     )
     overrides = [
-        override("Time", custom__width=165),
-        override("Class", custom__width=80),
-        override("Done", custom__width=80),
-        override("Events", custom__width=75),
-        override("Size", unit="bytes", decimals=1, custom__width=85),
+        override("Time", custom__width=170),
+        *hidden("Class"),  # the name of the partition says it
+        override("Partition", custom__width=170),
+        override("Done", custom__width=72),
+        override("Events", custom__width=62),
+        override("Size", unit="bytes", decimals=1, custom__width=72),
     ]
     return table(head, overrides=overrides)
 
@@ -213,10 +226,10 @@ def _partitions(options: DashboardOptions) -> Json:
         target("health_partitions", options),
     )
     overrides = [
-        override("Class", custom__width=80),
-        override("From", custom__width=165),
-        override("Events", custom__width=90),
-        bar_column("Size", _BLUE, unit="bytes"),
+        override("Class", custom__width=72),
+        override("From", unit="dateTimeAsIso", custom__width=170),
+        override("Events", custom__width=75),
+        bar_column("Size", _BLUE, unit="bytes", custom__width=130),
     ]
     return table(head, overrides=overrides)
 
@@ -228,10 +241,11 @@ def _holds(options: DashboardOptions) -> Json:
         "What retention must not remove, why, and since when.",
         Place(12, 42, 12, 4),
         target("health_holds", options),
+        nothing="No hold is in force.",
     )
     overrides = [
         override("Hold", custom__width=60),
-        override("Since", unit="dateTimeFromNow", custom__width=110),
+        override("Since", unit="dateTimeFromNow", custom__width=126),
         override("By", custom__width=140),
         override("Events", custom__width=75),
     ]
@@ -245,9 +259,10 @@ def _quarantined(options: DashboardOptions) -> Json:
         "Records that PostgreSQL refused, with its reason, newest first, whatever the time range.",
         Place(12, 46, 12, 5),
         target("health_quarantined", options),
+        nothing="Nothing is in quarantine.",
     )
     overrides = [
-        override("Time", custom__width=165),
+        override("Time", custom__width=170),
         override("Service", custom__width=120),
         override("Number", custom__width=80),
     ]

@@ -37,6 +37,7 @@ def _rate(options: DashboardOptions) -> Json:
         "Records over time by severity level, plain logs included: at most the last six hours of the time range.",
         Place(0, 0, 24, 5),
         target("live_rate", options, series=True),
+        nothing="No record in this time range",
     )
     overrides = [fixed_colour(level, colour) for level, colour in colours.LEVELS.items()]
     overrides.append(fixed_colour("info", colours.PALETTE[0]))

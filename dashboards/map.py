@@ -43,10 +43,10 @@ def _countries(options: DashboardOptions) -> Json:
     )
     overrides = [
         override("Country", links=link("Events from here", frame.events_url(keep=frame.FILTERS, country="Country"))),
-        bar_column("Events", colours.PALETTE[0]),
-        override("Failures", custom__width=80),
-        override("Actors", custom__width=70),
-        override("Addresses", custom__width=95),
+        bar_column("Events", colours.PALETTE[0], custom__width=105),
+        override("Failures", custom__width=70),
+        override("Actors", custom__width=60),
+        override("Addresses", custom__width=92),
     ]
     return table(head, overrides=overrides)
 
@@ -64,9 +64,9 @@ def _places(options: DashboardOptions) -> Json:
         *hidden("latitude", "longitude", "size", "country_code", "city_name", "Last event"),
         override("Place", links=only_this_place()),
         place_dot(options),
-        override("Most frequent", custom__width=160),
-        override("Events", custom__width=70),
-        override("Failures", custom__width=80),
+        override("Most frequent", custom__width=145),
+        override("Events", custom__width=62),
+        override("Failures", custom__width=70),
     ]
     return table(head, overrides=overrides)
 

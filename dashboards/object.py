@@ -39,8 +39,8 @@ def _head(options: DashboardOptions) -> Json:
     )
     overrides = [
         *hidden("actor_key"),
-        override("First event", custom__width=165),
-        override("Last event", custom__width=165),
+        override("First event", custom__width=170),
+        override("Last event", custom__width=170),
         override("Last by", links=frame.open_actor(), custom__width=220),
     ]
     return table(head, overrides=overrides)
@@ -70,14 +70,15 @@ def _changes(options: DashboardOptions) -> Json:
         "they changed is ever kept.",
         Place(0, 8, 24, 12),
         target("object_changes", options),
+        nothing="Nothing changed in this time range.",
     )
     to_event = frame.open_event()
     overrides = [
         *hidden("event_id", "actor_key"),
-        override("Time", links=to_event, custom__width=165),
+        override("Time", links=to_event, custom__width=185),
         slot_dot(options),
-        override("Action", links=to_event, custom__width=175),
-        override("Actor", links=frame.open_actor(), custom__width=180),
+        override("Action", links=to_event, custom__width=165),
+        override("Actor", links=frame.open_actor(), custom__width=165),
         *change_columns(),
     ]
     return table(head, inspect=True, overrides=overrides)
@@ -90,6 +91,7 @@ def _volume(options: DashboardOptions) -> Json:
         "What happened to the object over time, by action.",
         Place(0, 20, 8, 9),
         target("object_volume", options, series=True),
+        nothing="Nothing happened in this time range.",
     )
     return stacked_bars(head, legend="bottom", overrides=slot_series(options))
 
@@ -101,12 +103,13 @@ def _actions(options: DashboardOptions) -> Json:
         "What was done to the object how often.",
         Place(8, 20, 8, 9),
         target("object_actions", options),
+        nothing="Nothing happened in this time range.",
     )
     overrides = [
         slot_dot(options),
-        bar_column("Events", colours.PALETTE[0], custom__width=105),
+        bar_column("Events", colours.PALETTE[0], custom__width=90),
         override("Failures", custom__width=70),
-        override("Last event", unit=_AGO, custom__width=120),
+        override("Last event", unit=_AGO, custom__width=126),
     ]
     return table(head, overrides=overrides)
 
@@ -119,13 +122,14 @@ def _actors(options: DashboardOptions) -> Json:
         "they did.",
         Place(16, 20, 8, 9),
         target("object_actors", options),
+        nothing="Nobody touched it in this time range.",
     )
     overrides = [
         *hidden("actor_key", "Failures"),
         override("Actor", links=frame.open_actor()),
         override("Events", custom__width=70),
         override("Changes", custom__width=75),
-        override("Last event", unit=_AGO, custom__width=120),
+        override("Last event", unit=_AGO, custom__width=126),
     ]
     return table(head, overrides=overrides)
 
@@ -138,5 +142,6 @@ def _events(options: DashboardOptions) -> Json:
         "one.",
         Place(0, 29, 24, 14),
         target("object_events", options),
+        nothing="Nothing happened to the object in this time range.",
     )
     return table(head, overrides=row_columns(options, without=("Target", "Level")))

@@ -10,14 +10,14 @@ from dashboards.fields import (
     heat_columns,
     hidden,
     link,
-    outcome_text,
     override,
     slot_dot,
     slot_series,
 )
 from dashboards.options import DashboardOptions
-from dashboards.panels import Head, Place, compared_lines, stacked_bars, stat, table, target
+from dashboards.panels import Head, Place, alerts, compared_lines, stacked_bars, stat, table, target
 from dashboards.pinpoints import colour_choice, pinpoints, place_columns
+from dashboards.rows import row_columns
 
 _HOURS = [f"{hour:02}" for hour in range(24)]
 
@@ -31,6 +31,8 @@ def overview(options: DashboardOptions) -> Json:
         _where,
         _outcomes,
         _weeks,
+        # Grafana shows its alerts to whoever may see their folder, whatever the data source.
+        *(() if options.tenant else (_alerts,)),
         _types,
         _actors,
         _targets,
@@ -72,7 +74,7 @@ def _totals(options: DashboardOptions) -> Json:
         Place(10, 0, 14, 4),
         target("totals", options),
     )
-    share = override("Failure share", unit="percentunit", decimals=1)
+    share = override("Failure share", displayName="Failed", unit="percentunit", decimals=1)
     return stat(head, calculation="lastNotNull", overrides=[share])
 
 
@@ -104,7 +106,7 @@ def _outcomes(options: DashboardOptions) -> Json:
         5,
         "Outcomes",
         "Events over time by outcome.",
-        Place(0, 13, 12, 8),
+        Place(0, 13, 12 if options.tenant else 9, 8),
         target("outcomes", options, series=True),
     )
     overrides = [fixed_colour(outcome, colour) for outcome, colour in colours.OUTCOMES.items()]
@@ -116,10 +118,21 @@ def _weeks(options: DashboardOptions) -> Json:
         9,
         "Compared with a week before",
         "Events over time, and those of the same time seven days earlier.",
-        Place(12, 13, 12, 8),
+        Place(12, 13, 12, 8) if options.tenant else Place(9, 13, 9, 8),
         target("weeks", options, series=True),
     )
     return compared_lines(head, "This time", "A week before", colours.PALETTE[0])
+
+
+def _alerts(_: DashboardOptions) -> Json:
+    head = Head(
+        14,
+        "Alerts",
+        "Alert rules of Auditgraf that fire or are about to. Click one for its rule.",
+        Place(18, 13, 6, 8),
+        None,
+    )
+    return alerts(head)
 
 
 def _types(options: DashboardOptions) -> Json:
@@ -133,8 +146,8 @@ def _types(options: DashboardOptions) -> Json:
     overrides = [
         slot_dot(options),
         override("Action", links=link("Events of this type", frame.events_url(keep=frame.FILTERS, action="Action"))),
-        bar_column("Events", colours.PALETTE[0]),
-        override("Failures", custom__width=80),
+        bar_column("Events", colours.PALETTE[0], custom__width=105),
+        override("Failures", custom__width=70),
     ]
     return table(head, overrides=overrides)
 
@@ -150,9 +163,9 @@ def _actors(options: DashboardOptions) -> Json:
     overrides = [
         *hidden("actor_key"),
         override("Actor", links=frame.open_actor()),
-        bar_column("Events", colours.PALETTE[0]),
-        override("Failures", custom__width=80),
-        override("Last seen", unit="dateTimeFromNow", custom__width=125),
+        bar_column("Events", colours.PALETTE[0], custom__width=105),
+        override("Failures", custom__width=70),
+        override("Last seen", unit="dateTimeFromNow", custom__width=126),
     ]
     return table(head, overrides=overrides)
 
@@ -164,13 +177,14 @@ def _targets(options: DashboardOptions) -> Json:
         "What was acted on most, with failures. Click an object for its history.",
         Place(16, 21, 8, 9),
         target("top_targets", options),
+        nothing="No object in this time range",
     )
     overrides = [
         *hidden("target_key"),
         override("Object", links=frame.open_object()),
-        bar_column("Events", colours.PALETTE[4]),
-        override("Failures", custom__width=80),
-        override("Last event", unit="dateTimeFromNow", custom__width=125),
+        bar_column("Events", colours.PALETTE[4], custom__width=105),
+        override("Failures", custom__width=70),
+        override("Last event", unit="dateTimeFromNow", custom__width=126),
     ]
     return table(head, overrides=overrides)
 
@@ -186,8 +200,8 @@ def _services(options: DashboardOptions) -> Json:
     to_events = link("Events of this service", frame.events_url(keep=frame.FILTERS, service="Service"))
     overrides = [
         override("Service", links=to_events),
-        bar_column("Events", colours.PALETTE[5]),
-        override("Failures", custom__width=80),
+        bar_column("Events", colours.PALETTE[16]),
+        override("Failures", custom__width=70),
         override("Share", unit="percentunit", decimals=1, custom__width=75),
     ]
     return table(head, overrides=overrides)
@@ -200,13 +214,14 @@ def _addresses(options: DashboardOptions) -> Json:
         "Where most events came from, with failures. Click an address for its events.",
         Place(11, 30, 13, 8),
         target("top_addresses", options),
+        nothing="No address in this time range",
     )
     overrides = [
         override("Address", links=frame.events_from_address(keep=frame.FILTERS)),
-        override("Country", custom__width=85),
+        override("Country", custom__width=72),
         bar_column("Events", colours.PALETTE[9]),
-        override("Failures", custom__width=80),
-        override("Last event", unit="dateTimeFromNow", custom__width=135),
+        override("Failures", custom__width=70),
+        override("Last event", unit="dateTimeFromNow", custom__width=126),
     ]
     return table(head, overrides=overrides)
 
@@ -220,7 +235,7 @@ def _hours(options: DashboardOptions) -> Json:
         Place(0, 38, 24, 9),
         target("hours", options),
     )
-    return table(head, overrides=[override("Day", custom__width=46), *heat_columns(_HOURS)])
+    return table(head, overrides=[override("Day", custom__width=50), *heat_columns(_HOURS)])
 
 
 def _recent(options: DashboardOptions) -> Json:
@@ -232,18 +247,5 @@ def _recent(options: DashboardOptions) -> Json:
         Place(0, 47, 24, 16),
         target("recent_events", options),
     )
-    to_event = frame.open_event()
-    overrides = [
-        *hidden("event_id", "actor_key", "target_key"),
-        override("Time", links=to_event, custom__width=165),
-        slot_dot(options),
-        override("Action", links=to_event, custom__width=180),
-        outcome_text(),
-        override("Actor", links=frame.open_actor(), custom__width=190),
-        override("Target", links=frame.open_object(), custom__width=200),
-        override("Service", custom__width=110),
-        override("Place", custom__width=150),
-        override("Address", links=frame.events_from_address(), custom__width=130),
-        override("Message", links=to_event),
-    ]
-    return table(head, overrides=overrides)
+    narrower = override("Service", custom__width=100)
+    return table(head, overrides=[*row_columns(options, lacking=("Level",)), narrower])

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dashboards import colours
-from dashboards.fields import Json, fixed_colour, numbers
+from dashboards.fields import Json, every, fixed_colour, numbers
 from dashboards.options import DashboardOptions
 from dashboards.queries import query
 
@@ -26,13 +26,15 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What every panel has. `id` is stable: links and alerts refer to it."""
+    """What every panel has. `id` is stable: links and alerts refer to it. `target` is None where a panel asks no data
+    source, `nothing` what a table or chart says where its query has no rows (a list of logs can't: Grafana 9.4)."""
 
     id: int
     title: str
     description: str
     at: Place
-    target: Json
+    target: Json | None
+    nothing: str = "No event in this time range"
 
 
 def datasource(options: DashboardOptions) -> Json:
@@ -128,7 +130,8 @@ def stacked_bars(
         "min": 0,
         "unit": "locale",
     }
-    drawn = panel("timeseries", head, options, defaults, overrides)
+    # Not empty: Grafana draws 0 for null where the text is one that JavaScript takes for a number, and "" is.
+    drawn = panel("timeseries", head, options, _said(head, defaults), [every(noValue="-"), *overrides])
     return drawn | {"interval": "10s", "maxDataPoints": 100}
 
 
@@ -136,7 +139,9 @@ def lines(head: Head, unit: str, *, decimals: int | None = None, overrides: Sequ
     """Measurements over time, one line each, with last and greatest value in the legend."""
     drawn = stacked_bars(head, legend="bottom", overrides=overrides)
     drawn["options"]["legend"] |= {"calcs": ["lastNotNull", "max"], "displayMode": "list", "sortBy": "Max"}
-    drawn["fieldConfig"]["defaults"] |= {"color": {"mode": "palette-classic"}, "decimals": decimals, "unit": unit}
+    del drawn["fieldConfig"]["defaults"]["decimals"]
+    given = {} if decimals is None else {"decimals": decimals}
+    drawn["fieldConfig"]["defaults"] |= {"color": {"mode": "palette-classic"}, "unit": unit} | given
     drawn["fieldConfig"]["defaults"]["custom"] |= _LINE | {"fillOpacity": 15, "spanNulls": True}
     return drawn
 
@@ -176,7 +181,7 @@ def table(
 ) -> Json:
     """Rows as they come from the query, in its order. `inspect` opens long values in a window of their own."""
     options = {
-        "footer": {"countRows": False, "fields": "", "reducer": ["sum"], "show": False},
+        "footer": {"countRows": False, "reducer": ["sum"], "show": False},
         "showHeader": header,
         "sortBy": [],
     }
@@ -186,7 +191,7 @@ def table(
         "mappings": [],
         "unit": "string",
     }
-    return panel("table", head, options, defaults, [numbers(), *overrides])
+    return panel("table", head, options, _said(head, defaults), [numbers(), every(noValue=""), *overrides])
 
 
 def logs(head: Head, *, lines: bool = False) -> Json:
@@ -204,16 +209,36 @@ def logs(head: Head, *, lines: bool = False) -> Json:
     return panel("logs", head, options, {}, ())
 
 
+def alerts(head: Head) -> Json:
+    """The alert rules of ours that fire or are about to, the newest first; needs no query."""
+    options = {
+        "alertInstanceLabelFilter": '{source="auditgraf"}',
+        "alertName": "",
+        "dashboardAlerts": False,
+        "groupBy": [],
+        "groupMode": "default",
+        "maxItems": 50,
+        "sortOrder": 5,  # by time, the newest first; by importance is no order in 9.4
+        "stateFilter": {"error": True, "firing": True, "noData": False, "normal": False, "pending": True},
+        "viewMode": "list",
+    }
+    return panel("alertlist", head, options, {}, ())
+
+
+def _said(head: Head, defaults: Json) -> Json:
+    """With what the panel says instead of "No data". Empty cells have the same setting, so overrides take it back."""
+    return defaults | {"noValue": head.nothing}
+
+
 def panel(kind: str, head: Head, options: Json, defaults: Json, overrides: Sequence[Json]) -> Json:
     """A panel of any kind: `defaults` hold for every field, `overrides` for some, the last one wins."""
-    return {
-        "datasource": head.target["datasource"],
+    asked = {"datasource": head.target["datasource"], "targets": [head.target]} if head.target else {}
+    return asked | {
         "description": head.description,
         "fieldConfig": {"defaults": defaults, "overrides": list(overrides)},
         "gridPos": {"h": head.at.h, "w": head.at.w, "x": head.at.x, "y": head.at.y},
         "id": head.id,
         "options": options,
-        "targets": [head.target],
         "title": head.title,
         "type": kind,
     }

@@ -65,6 +65,7 @@ def _sign_ins(options: DashboardOptions) -> Json:
         f"Attempts to sign in over time, failed and succeeded. {_KNOWN_BY_NAME}",
         Place(0, 4, 13, 9),
         target("sign_ins", options, series=True),
+        nothing="Nobody signed in, or tried to.",
     )
     overrides = [fixed_colour("Failed", _BAD), fixed_colour("Succeeded", colours.OUTCOMES["success"])]
     return stacked_bars(head, legend="bottom", overrides=overrides)
@@ -94,13 +95,14 @@ def _by_actor(options: DashboardOptions) -> Json:
         "that was typed.",
         Place(0, 13, 12, 8),
         target("failed_sign_ins_by_actor", options),
+        nothing="No sign-in failed in this time range.",
     )
     overrides = [
         *hidden("actor_key"),
         override("Actor", links=frame.open_actor()),
         bar_column("Failed", _BAD),
-        override("Addresses", custom__width=95),
-        override("Last try", unit="dateTimeFromNow", custom__width=130),
+        override("Addresses", custom__width=92),
+        override("Last try", unit="dateTimeFromNow", custom__width=126),
     ]
     return table(head, overrides=overrides)
 
@@ -113,13 +115,13 @@ def _by_address(options: DashboardOptions) -> Json:
         "guessed names.",
         Place(12, 13, 12, 8),
         target("failed_sign_ins_by_address", options),
+        nothing="No sign-in failed in this time range.",
     )
     overrides = [
         override("Address", links=frame.events_from_address(keep=frame.FILTERS)),
-        override("Place", custom__width=170),
         bar_column("Failed", _BAD),
-        override("Actors", custom__width=70),
-        override("Last try", unit="dateTimeFromNow", custom__width=130),
+        override("Actors", custom__width=62),
+        override("Last try", unit="dateTimeFromNow", custom__width=126),
     ]
     return table(head, overrides=overrides)
 
@@ -132,16 +134,17 @@ def _then_success(options: DashboardOptions) -> Json:
         "Among the newest 100,000 events.",
         Place(0, 21, 14, 8),
         target("failures_then_success", options),
+        nothing="Nobody signed in after three failures.",
     )
     overrides = [
         *hidden("event_id", "actor_key"),
-        override("Time", links=frame.open_event(), custom__width=165),
+        override("Time", links=frame.open_event(), custom__width=170),
         override("Actor", links=frame.open_actor()),
-        override("Failures", custom__width=80),
-        override("Failed from", links=frame.events_from_address("Failed from"), custom__width=135),
-        override("Signed in from", links=frame.events_from_address("Signed in from"), custom__width=135),
-        override("Place", custom__width=150),
-        override("Minutes", decimals=1, custom__width=80),
+        override("Failures", custom__width=70),
+        override("Failed from", links=frame.events_from_address("Failed from"), custom__width=118),
+        override("Signed in from", links=frame.events_from_address("Signed in from"), custom__width=118),
+        override("Place", custom__width=130),
+        override("Minutes", decimals=1, custom__width=70),
     ]
     return table(head, overrides=overrides)
 
@@ -153,14 +156,15 @@ def _failures(options: DashboardOptions) -> Json:
         "The actors with the most failures of any kind, and the share of all they did.",
         Place(14, 21, 10, 8),
         target("most_failures", options),
+        nothing="Nothing failed in this time range.",
     )
     overrides = [
         *hidden("actor_key"),
         override("Actor", links=frame.open_actor()),
         bar_column("Failures", _BAD),
-        override("Events", custom__width=75),
-        override("Share", unit="percentunit", decimals=0, custom__width=65),
-        override("Last seen", unit="dateTimeFromNow", custom__width=125),
+        override("Events", custom__width=65),
+        override("Share", unit="percentunit", decimals=0, custom__width=60),
+        override("Last seen", unit="dateTimeFromNow", custom__width=126),
     ]
     return table(head, overrides=overrides)
 
@@ -173,16 +177,17 @@ def _travel(options: DashboardOptions) -> Json:
         "Mobile networks and VPNs look the same. Among the newest 100,000 events with a place; failures are left out.",
         Place(0, 29, 13, 8),
         target("impossible_travel", options),
+        nothing="Nobody was faster than a plane.",
     )
     overrides = [
         *hidden("event_id", "actor_key"),
-        override("Time", links=frame.open_event(), custom__width=165),
+        override("Time", links=frame.open_event(), custom__width=170),
         override("Actor", links=frame.open_actor()),
-        override("From", custom__width=130),
-        override("To", custom__width=130),
-        override("Kilometres", decimals=0, custom__width=90),
-        override("Minutes", decimals=1, custom__width=75),
-        override("km/h", decimals=0, custom__width=85),
+        override("From", custom__width=110),
+        override("To", custom__width=110),
+        override("Kilometres", decimals=0, custom__width=92),
+        override("Minutes", decimals=1, custom__width=70),
+        override("km/h", decimals=0, custom__width=75),
     ]
     return table(head, overrides=overrides)
 
@@ -195,15 +200,16 @@ def _countries(options: DashboardOptions) -> Json:
         "left out. Of the filters, country and actor count.",
         Place(13, 29, 11, 8),
         target("new_countries", options),
+        nothing="Nobody came from a new country.",
     )
     overrides = [
         *hidden("actor_key"),
-        override("Time", custom__width=165),
+        override("Time", custom__width=170),
         override("Actor", links=frame.open_actor()),
-        override("Country", custom__width=80),
-        override("City", custom__width=110),
+        override("Country", custom__width=72),
+        override("City", custom__width=100),
         override("Events", custom__width=70),
-        override("Before in", custom__width=110),
+        override("Before in", custom__width=95),
     ]
     return table(head, overrides=overrides)
 
@@ -215,6 +221,7 @@ def _privileges(options: DashboardOptions) -> Json:
         "Roles, groups and permissions given and taken, and who acted as somebody else.",
         Place(0, 37, 12, 9),
         "privilege_changes",
+        "No privilege was changed in this time range.",
         options,
     )
 
@@ -226,6 +233,7 @@ def _secrets(options: DashboardOptions) -> Json:
         "Secrets, credentials and private keys that somebody looked at.",
         Place(12, 37, 12, 9),
         "secrets_viewed",
+        "Nobody looked at a secret in this time range.",
         options,
     )
 
@@ -238,16 +246,17 @@ def _deletions(options: DashboardOptions) -> Json:
         f"{_KNOWN_BY_NAME}",
         Place(0, 46, 12, 9),
         target("mass_deletions", options),
+        nothing="Nobody deleted ten or more at once.",
     )
     overrides = [
         *hidden("actor_key"),
-        override("Time", custom__width=165),
+        override("Time", custom__width=170),
         override("Actor", links=frame.open_actor()),
-        override("Deleted", custom__width=75),
-        override("Objects", custom__width=75),
-        override("What", custom__width=90),
-        override("Service", custom__width=90),
-        override("Address", links=frame.events_from_address(), custom__width=130),
+        override("Deleted", custom__width=68),
+        override("Objects", custom__width=68),
+        override("What", custom__width=80),
+        override("Service", custom__width=80),
+        override("Address", links=frame.events_from_address(), custom__width=118),
     ]
     return table(head, overrides=overrides)
 
@@ -259,18 +268,21 @@ def _configuration(options: DashboardOptions) -> Json:
         "Changes of settings, policies and parameters.",
         Place(12, 46, 12, 9),
         "config_changes",
+        "No setting was changed in this time range.",
         options,
     )
 
 
-def _newest(number: int, title: str, what: str, place: Place, sql: str, options: DashboardOptions) -> Json:
+def _newest(
+    number: int, title: str, what: str, place: Place, sql: str, nothing: str, options: DashboardOptions
+) -> Json:
     """A table of the newest events of one kind."""
-    head = Head(number, title, f"{what} The newest 200. {_KNOWN_BY_NAME}", place, target(sql, options))
+    head = Head(number, title, f"{what} The newest 200. {_KNOWN_BY_NAME}", place, target(sql, options), nothing)
     overrides = [
         *hidden("event_id", "actor_key", "target_key"),
-        override("Time", links=frame.open_event(), custom__width=165),
+        override("Time", links=frame.open_event(), custom__width=170),
         slot_dot(options),
-        override("Action", links=frame.open_event(), custom__width=165),
+        override("Action", links=frame.open_event(), custom__width=140),
         outcome_text(),
         override("Actor", links=frame.open_actor()),
         override("Target", links=frame.open_object()),

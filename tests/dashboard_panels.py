@@ -98,7 +98,7 @@ class Panels:
                 if variable["type"] == "query":
                     sql = self.expanded(dashboard, variable["query"], chosen, since)
                     yield f"{uid}: ${variable['name']}", variable, self.sql(sql)
-            for panel in dashboard["panels"]:
+            for panel in (panel for panel in dashboard["panels"] if panel.get("targets")):
                 sql = self.expanded(dashboard, panel["targets"][0]["rawSql"], chosen, since)
                 yield f"{uid}: {panel['title']}", panel, self.sql(sql)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 Uid = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
 Text = Annotated[str, Field(min_length=1)]
@@ -68,9 +68,21 @@ class Matcher(Part):
     options: Text
 
 
+class DataLink(Part):
+    title: Text
+    url: Text
+    targetBlank: bool
+
+
 class Property(Part):
     id: PropertyName
     value: Any
+
+    @model_validator(mode="after")
+    def links_are_links(self) -> Property:
+        if self.id == "links":
+            TypeAdapter(list[DataLink]).validate_python(self.value)
+        return self
 
 
 class Override(Part):
@@ -83,20 +95,134 @@ class Fields(Part):
     overrides: list[Override]
 
 
+class Scale(Part):
+    """A number, or one from a field between two ends."""
+
+    fixed: float
+    min: float
+    max: float
+    field: str | None = None
+    mode: Literal["mod"] | None = None
+
+
+class Colour(Part):
+    fixed: str
+    field: str | None = None
+
+
+class Symbol(Part):
+    fixed: str
+    mode: Literal["fixed"]
+
+
+class Caption(Part):
+    fontSize: int
+    offsetX: int
+    offsetY: int
+    textAlign: Literal["left", "center", "right"]
+    textBaseline: Literal["top", "middle", "bottom"]
+
+
+class Style(Part):
+    color: Colour
+    opacity: float
+    rotation: Scale
+    size: Scale
+    symbol: Symbol
+    textConfig: Caption
+
+
+class Markers(Part):
+    showLegend: bool
+    style: Style
+
+
+class Heat(Part):
+    blur: int
+    radius: int
+    weight: Scale
+
+
+class Outline(Part):
+    color: Colour
+    lineWidth: int
+    opacity: float
+
+
+class Countries(Part):
+    rules: list[Any]
+    src: Text
+    style: Outline
+
+
+class Tiles(Part):
+    attribution: str
+    url: Text
+
+
+class Default(Part):
+    pass
+
+
+# The schemas that Grafana publishes say nothing about what is in a layer's configuration.
+LAYERS: dict[str, type[Part]] = {
+    "default": Default,
+    "geojson": Countries,
+    "heatmap": Heat,
+    "markers": Markers,
+    "xyz": Tiles,
+}
+
+
+class States(Part):
+    error: bool
+    firing: bool
+    noData: bool
+    normal: bool
+    pending: bool
+
+
+class AlertList(Part):
+    """The options of unified alerting's list (public/app/plugins/panel/alertlist/types.ts)."""
+
+    alertInstanceLabelFilter: Annotated[str, Field(pattern=r"^\{.+\}$")]
+    alertName: str
+    dashboardAlerts: bool
+    groupBy: list[str]
+    groupMode: Literal["default", "custom"]
+    maxItems: Annotated[int, Field(ge=1)]
+    sortOrder: Literal[1, 2, 3, 4, 5]
+    stateFilter: States
+    viewMode: Literal["list", "stat"]
+
+
 class Panel(Part):
     id: Annotated[int, Field(ge=1)]
-    type: Literal["stat", "timeseries", "table", "logs", "geomap", "bargauge", "piechart", "heatmap", "text"]
+    type: Literal["stat", "timeseries", "table", "logs", "geomap", "alertlist"]
     title: Text
     description: Annotated[str, Field(pattern=r"\.$")]
-    datasource: Datasource
+    datasource: Datasource | None = None
     gridPos: Place
     fieldConfig: Fields
     options: dict[str, Any]
-    targets: Annotated[list[Target], Field(min_length=1, max_length=1)]
+    targets: Annotated[list[Target], Field(max_length=1)] = []
     interval: str | None = None
     maxDataPoints: int | None = None
-    transparent: bool = False
-    transformations: list[dict[str, Any]] = []
+
+    @model_validator(mode="after")
+    def asks_where_it_has_to(self) -> Panel:
+        if self.type == "alertlist":
+            AlertList.model_validate(self.options)
+        elif not (self.datasource and self.targets):
+            raise ValueError(f"{self.title}: no query")
+        return self
+
+    @model_validator(mode="after")
+    def layers_are_layers(self) -> Panel:
+        if self.type == "geomap":
+            for layer in (self.options["basemap"], *self.options["layers"]):
+                LAYERS[layer["type"]].model_validate(layer["config"])
+        return self
 
 
 class Option(Part):
@@ -119,7 +245,6 @@ class Variable(Part):
     multi: bool = False
     includeAll: bool = False
     allValue: str | None = None
-    queryValue: str = ""
     # Queries
     datasource: Datasource | None = None
     definition: str = ""

@@ -1,4 +1,4 @@
--- The sessions of one actor in the time range, the newest first; one row that says so where there is none.
+-- The sessions of one actor in the time range, the newest first.
 -- Parameter: who. Columns: Session, Began, Lasted (seconds), Events, Failures, Addresses (number), Place.
 WITH sessions AS (
     SELECT session_id, min(occurred_at) AS began, max(occurred_at) AS ended, count(*) AS events,
@@ -13,7 +13,4 @@ WITH sessions AS (
 SELECT session_id AS "Session", began AS "Began", extract(epoch FROM ended - began)::float8 AS "Lasted",
        events AS "Events", failures AS "Failures", addresses AS "Addresses", place AS "Place"
 FROM sessions
-UNION ALL
-SELECT '(none)', NULL, NULL, NULL, NULL, NULL, NULL
-WHERE NOT EXISTS (SELECT FROM sessions)
 ORDER BY "Began" DESC, "Session"

@@ -1,8 +1,9 @@
--- What an administrator looks at first, over time. Parameters: the filters.
+-- What an administrator looks at first, over time; a point with zeros at its end, so that there is one.
+-- Parameters: the filters.
 -- Columns: time (epoch), Failed sign-ins, Privilege changes, Secrets viewed, Deletions, Configuration changes.
 WITH counted AS MATERIALIZED (
     SELECT $__timeGroup(moment, $__interval, 0) AS time, coalesce(action, '') AS action, outcome, sum(events) AS events
-    FROM {{counted 0}} AS counted
+    FROM {{counted_or_none}} AS counted
     GROUP BY 1, 2, 3
 ), known AS MATERIALIZED (
     SELECT action, outcome, {{failed_sign_in}} AS failed_sign_in, {{privilege_change}} AS privilege_change,

@@ -10,6 +10,6 @@ WITH event AS ({{event}}), around AS (
         AND other.retention_class <> 'log'
     ORDER BY abs(extract(epoch FROM other.occurred_at - event.occurred_at))
     LIMIT 200
-), nothing (note) AS (SELECT 'The event names no actor.')
+)
 SELECT CASE WHEN event_id = {{event_id}}::text THEN '▶' ELSE '' END AS this, shown.*
 FROM ({{rows around}}) AS shown

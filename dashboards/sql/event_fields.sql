@@ -1,8 +1,6 @@
 -- Every field of one event that says something, as rows. Parameter: event_id. Columns: Field, Value.
 WITH event AS ({{event}})
 SELECT field AS "Field", value AS "Value"
-FROM (
-SELECT position, field, value
 FROM event, LATERAL (VALUES
     (1, 'Time', to_char(to_timestamp(occurred_ns / 1000000000) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')
                 || '.' || lpad((occurred_ns % 1000000000)::text, 9, '0') || ' UTC'),
@@ -35,8 +33,4 @@ FROM event, LATERAL (VALUES
     (28, 'Event id', id::text)
 ) AS fields(position, field, value)
 WHERE nullif(value, '') IS NOT NULL
-UNION ALL
-SELECT 0, 'No such event', 'Open one by a click in the table of the overview, or give its id above.'
-WHERE NOT EXISTS (SELECT FROM event)
-) AS rows
 ORDER BY position

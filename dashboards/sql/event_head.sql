@@ -7,6 +7,3 @@ SELECT {{actor_key}} AS actor_key, {{target_key}} AS target_key, trace_id, {{slo
        coalesce(host(client_ip), client_address) AS "Address", {{place}} AS "Place", session_id AS "Session",
        CASE WHEN trace_id <> '' THEN left(trace_id, 8) || '… ↗' END AS "Trace"
 FROM named
-UNION ALL
-SELECT NULL, NULL, NULL, -1, 'No such event', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
-WHERE NOT EXISTS (SELECT FROM named)

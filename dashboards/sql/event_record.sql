@@ -1,4 +1,4 @@
--- The record of one event as JSON: what no column shows better. Parameter: event_id.
+-- The record of one event as JSON: what no column shows better; one row always. Parameter: event_id.
 -- Columns: time, record (the first time and the first text column are what a logs panel shows).
 WITH event AS ({{event}}), part AS (
     SELECT occurred_at, entry.key, entry.value
@@ -13,7 +13,7 @@ WITH event AS ({{event}}), part AS (
              'span_id', span_id,
              'flags', to_jsonb(flags))) AS entry
 )
-SELECT occurred_at AS time, jsonb_pretty(jsonb_object_agg(key, value)) AS record
+SELECT coalesce(max(occurred_at), now()) AS time,
+       coalesce(jsonb_pretty(jsonb_object_agg(key, value)), 'No such event') AS record
 FROM part
 WHERE value NOT IN ('null'::jsonb, '[]'::jsonb)
-GROUP BY 1

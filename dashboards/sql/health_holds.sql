@@ -2,8 +2,5 @@
 -- Columns: Hold, Since, By, Reason, Events that match, Events.
 SELECT id AS "Hold", created_at AS "Since", created_by AS "By", reason AS "Reason", filter AS "Filter", events AS "Events"
 FROM audit.active_holds
-UNION ALL
-SELECT NULL, NULL, NULL, 'No hold is in force.', NULL, NULL
-WHERE NOT EXISTS (SELECT FROM audit.active_holds)
-ORDER BY 2 DESC NULLS LAST, 1
+ORDER BY 2 DESC, 1
 LIMIT 200

@@ -1,7 +1,7 @@
 -- What was not stored as it came, over time, by what became of it and why: the 20 most frequent reasons.
 -- Parameter: instance. Columns: time (epoch), metric (what: why), value.
 WITH counted AS MATERIALIZED (
-    SELECT $__timeGroup(sampled_at, $__interval, 0) AS time, what || ': ' || left(why, 80) AS reason, sum(number) AS number
+    SELECT $__timeGroup(sampled_at, $__interval, 0) AS time, what || ': ' || left(why, 40) AS reason, sum(number) AS number
     FROM {{not_stored}} AS not_stored
     GROUP BY 1, 2
 ), frequent AS (

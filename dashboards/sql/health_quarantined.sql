@@ -2,8 +2,5 @@
 -- Columns: Time, Service, Reason, Number.
 SELECT received_at AS "Time", service AS "Service", left(reason, 500) AS "Reason", id AS "Number"
 FROM audit.quarantined LEFT JOIN audit.event_sources USING (source_id)
-UNION ALL
-SELECT NULL, NULL, 'Nothing is in quarantine.', NULL
-WHERE NOT EXISTS (SELECT FROM audit.quarantined)
-ORDER BY 1 DESC NULLS LAST, 4 DESC
+ORDER BY 1 DESC, 4 DESC
 LIMIT 100

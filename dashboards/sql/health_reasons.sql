@@ -4,8 +4,5 @@ SELECT what AS "What", why AS "Why", sum(number)::bigint AS "Number", max(sample
 FROM {{not_stored}} AS not_stored
 GROUP BY 1, 2
 HAVING sum(number) > 0
-UNION ALL
-SELECT 'nothing', 'every record of the time range was stored', 0, NULL
-WHERE NOT EXISTS (SELECT FROM {{not_stored}} AS not_stored WHERE number > 0)
 ORDER BY 3 DESC, 1, 2
 LIMIT 50

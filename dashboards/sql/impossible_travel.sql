@@ -8,7 +8,7 @@ WITH located AS (
     FROM audit.events
     WHERE {{filters}} AND outcome <> 'failure'
         AND latitude BETWEEN -90 AND 90 AND longitude BETWEEN -180 AND 180
-    ORDER BY occurred_at DESC
+    ORDER BY {{newest_first}}
     LIMIT 100000
 ), step AS (
     SELECT *, lag(occurred_at) OVER way AS left_at, lag(place) OVER way AS left_place, lag(latitude) OVER way AS left_latitude,

@@ -1,5 +1,5 @@
 -- Every value of one object that changed in the time range, newest first, of the newest 200 events that changed
--- something; one row that says so where there is none. Parameter: which.
+-- something. Parameter: which.
 -- Columns: event_id, actor_key (for links), Time, slot (the action's colour), Action, Actor, Field, Change (added, removed, changed,
 -- secret), Before, After.
 WITH RECURSIVE changing AS (
@@ -8,15 +8,9 @@ WITH RECURSIVE changing AS (
     WHERE changes IS NOT NULL
     ORDER BY occurred_at DESC
     LIMIT 200
-), {{changes changing}}, described AS (
-    SELECT id::text AS event_id, actor_key, occurred_at AS "Time", {{slot changing.type}} AS slot, type AS "Action",
-           actor AS "Actor", field AS "Field", change AS "Change", before AS "Before", after AS "After"
-    FROM difference JOIN changing USING (id)
-    ORDER BY occurred_at DESC, id, field, change, before, after
-    LIMIT 1000
-)
-SELECT * FROM described
-UNION ALL
-SELECT NULL, NULL, NULL, NULL, NULL, NULL, 'Nothing changed in this time range.', NULL, NULL, NULL
-WHERE NOT EXISTS (SELECT FROM described)
-ORDER BY "Time" DESC, event_id DESC, "Field", "Change", "Before", "After"
+), {{changes changing}}
+SELECT id::text AS event_id, actor_key, occurred_at AS "Time", {{slot changing.type}} AS slot, type AS "Action",
+       actor AS "Actor", field AS "Field", change AS "Change", before AS "Before", after AS "After"
+FROM difference JOIN changing USING (id)
+ORDER BY occurred_at DESC, id DESC, field, change, before, after
+LIMIT 1000

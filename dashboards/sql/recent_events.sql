@@ -19,7 +19,7 @@ FROM (
            on_behalf_of, target_type, target_id, target_name, service, country, city, client_ip, client_address, message
     FROM audit.events
     WHERE {{filters}}
-    ORDER BY occurred_at DESC
+    ORDER BY {{newest_first}}
     LIMIT 200
 ) AS newest
 ORDER BY occurred_at DESC, id DESC

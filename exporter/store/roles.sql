@@ -50,6 +50,8 @@ BEGIN
             -- The planner expects far more groups than there are, and would sort a million rows on disk: 5 s in place of 1.6 s.
             ('auditgraf_reader', 'hash_mem_multiplier', '4'),
             ('auditgraf_reader', 'jit', 'off'),
+            -- Summaries of days lie sorted: what looks random to the planner is a page after the other. 1.2 s in place of 2.9 s.
+            ('auditgraf_reader', 'random_page_cost', '1.1'),
             ('auditgraf_writer', 'search_path', 'audit'),
             ('auditgraf_writer', 'lock_timeout', '8s')
         ) AS settings (role_name, setting, value)

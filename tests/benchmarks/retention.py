@@ -41,7 +41,9 @@ BASELINE_S = 30.0
 LOADING = """
     INSERT INTO {} (id, occurred_at, received_at, occurred_ns, source_id, severity, outcome, action, actor_id,
                     target_id, client_ip, service, message, attributes, flags)
-    SELECT gen_random_uuid(), %(day)s::timestamptz + i * interval '1 us', %(day)s::timestamptz, i, 1, 9, 'success',
+    SELECT (lpad(to_hex((extract(epoch FROM %(day)s::timestamptz) * 1000)::bigint + i / 1000), 12, '0') || '7'
+            || substr(md5(i::text), 1, 19))::uuid,
+           %(day)s::timestamptz + i * interval '1 us', %(day)s::timestamptz, i, 1, 9, 'success',
            'user.login', 'u' || i %% 10000, 'order/' || i, '81.2.69.142', 'shop',
            'order ' || i || ' was touched by its owner',
            '{{"http.request.method": "POST", "http.response.status_code": 200}}', '{{}}'

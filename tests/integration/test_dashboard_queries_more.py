@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.dashboard_world import BERLIN, DASHBOARDS, DAY, HOUR, MINUTE, NOON, TOKYO, World, opened_world
+from tests.dashboard_world import BERLIN, DASHBOARDS, DAY, HOUR, MINUTE, NOON, TOKYO, World, asking, opened_world
 from tests.grafana_sql import expand, interpolate
 
 OURS = ("audit-overview", "audit-map", "audit-security", "audit-health", "audit-live")
@@ -23,7 +23,7 @@ def world(database: str) -> Iterator[World]:
 @pytest.mark.parametrize("uid", OURS)
 @pytest.mark.parametrize("length", [HOUR, 12 * HOUR, 90 * DAY], ids=["hour", "half day", "90 days"])
 def test_every_query_runs_where_there_is_nothing_yet(world: World, uid: str, length: timedelta) -> None:
-    for panel in DASHBOARDS[uid]["panels"]:
+    for panel in asking(uid):
         world.rows(uid, panel["title"], NOON - length, NOON)
     for variable in DASHBOARDS[uid]["templating"]["list"]:
         if variable["type"] == "query":
@@ -50,7 +50,7 @@ def test_plain_logs_are_counted_nowhere_but_live(world: World) -> None:
     world.count()
     for length in (HOUR, 2 * DAY):
         for uid in ("audit-overview", "audit-map"):
-            for panel in DASHBOARDS[uid]["panels"]:
+            for panel in asking(uid):
                 rows = world.rows(uid, panel["title"], NOON - length, NOON + HOUR)
                 assert not any(row.get("Events") for row in rows), panel["title"]
     (row,) = world.rows("audit-live", "Records", NOON - HOUR, NOON + HOUR)

@@ -3,96 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import psycopg
 import pytest
 from psycopg import errors
-from psycopg.rows import dict_row
 
-from collector.config import as_role
+from tests.integration.summarised import DAY, HOUR, TABLES, TODAY, assert_exact, events, summarise, summarised
 from tests.sending import Store, fetch, record, request
 
-HOUR = 3600 * 10**9
-DAY = 24 * HOUR
-TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-KIND = "retention_class, service, environment, tenant, action, outcome, severity, country"
-ACTOR = f"{KIND}, city, latitude, longitude, client_ip, actor_id, actor_name, actor_email, actor_type, on_behalf_of"
-PLACE = "country, city, latitude, longitude"
-TARGET = "target_type, target_id, target_name"
-HAS_TARGET = "coalesce(target_id, target_name) IS NOT NULL"
-# Function, the columns that it counts by, and the events that it counts.
-QUESTIONS = {
-    "volume_actors": (ACTOR, "true"),
-    "volume_targets": (TARGET, "coalesce(target_id, target_name) IS NOT NULL"),
-    "actor_totals": (
-        "retention_class, actor_id, actor_name, actor_email, actor_type, country, city, latitude, longitude",
-        "true",
-    ),
-    "target_totals": (
-        "retention_class, target_type, target_id, target_name",
-        "coalesce(target_id, target_name) IS NOT NULL",
-    ),
-    "address_totals": ("retention_class, client_ip, country", "client_ip IS NOT NULL"),
-    "place_totals": ("retention_class, country, city, latitude, longitude, action", "true"),
-}
-RANGES = [
-    (TODAY - timedelta(days=30), TODAY + timedelta(days=1)),
-    (TODAY - timedelta(days=2), TODAY - timedelta(microseconds=1)),
-    (TODAY - timedelta(days=2, hours=7), TODAY - timedelta(hours=5)),
-    (TODAY - timedelta(hours=30), TODAY - timedelta(hours=28)),
-]
-
-
-def events(at_ns: int, number: int = 40) -> list[bytes]:
-    """Requests of distinct events of two services, within four hours from that moment on."""
-    made = [
-        record(
-            f"{at_ns} {n}",
-            at_ns=at_ns + n * HOUR // 10,
-            event=f"order.{n % 3}",
-            outcome="failure" if n % 7 == 0 else "success",
-            user__id=f"u-{n % 5}",
-            user__name=f"User {n % 5}",
-            client__address=f"81.2.69.{n % 6}",
-            audit__target__type="order",
-            audit__target__id=f"{n % 4}",
-        )
-        for n in range(number)
-    ]
-    return [request(*made[::2]), request(*made[1::2], service="billing")]
-
-
-def rows(connection: psycopg.Connection[dict[str, Any]], statement: str, range_: Sequence[datetime]) -> list[Any]:
-    given = {"since": range_[0], "until": range_[1]}
-    return sorted(map(repr, connection.execute(statement.encode(), given).fetchall()))
-
-
-def assert_exact(database: str) -> None:
-    """That the reader gets the same answers from summaries and from events, over all ranges."""
-    with psycopg.connect(as_role(database, "auditgraf_reader"), autocommit=True, row_factory=dict_row) as reader:
-        for name, (columns, counted) in QUESTIONS.items():
-            summed = f"""
-                SELECT {columns}, sum(events) AS events, min(first_at) AS first_at, max(last_at) AS last_at
-                FROM audit.{name}(%(since)s, %(until)s) GROUP BY {columns}"""
-            plain = f"""
-                SELECT {columns}, count(*)::numeric AS events, min(occurred_at) AS first_at, max(occurred_at) AS last_at
-                FROM audit.events WHERE occurred_at BETWEEN %(since)s AND %(until)s AND {counted} GROUP BY {columns}"""
-            for range_ in RANGES:
-                assert rows(reader, summed, range_) == rows(reader, plain, range_), (name, range_)
-
-
-def summarise(store: Store) -> list[str]:
-    """Runs all steps that are due; what they did."""
-    return list(iter(store.catalogue.summarise_next, None))
-
-
-def summarised(database: str) -> set[tuple[str, int]]:
-    """Class and days ago of every summary that is read."""
-    found = fetch(database, "SELECT retention_class, current_date - day AS ago FROM audit.valid_summaries")
-    return {(row["retention_class"], row["ago"]) for row in found}
+YESTERDAY = TODAY - timedelta(days=1)
 
 
 @pytest.fixture
@@ -115,9 +35,9 @@ def test_days_that_are_over_are_summarised_and_give_the_answers_of_their_events(
 
 def test_what_is_summarised_is_not_read_from_the_events(days: Store, database: str) -> None:
     with psycopg.connect(database) as owner:
-        owner.execute("DELETE FROM audit.events_default WHERE occurred_at < current_date")
-    until_today = "audit.actor_totals(current_date - 2, current_date) WHERE last_at < current_date"
-    [found] = fetch(database, f"SELECT sum(events) FROM {until_today}")
+        owner.execute("DELETE FROM audit.events_default WHERE occurred_at < %s", (TODAY,))
+    until_today = "SELECT sum(events) FROM audit.actor_totals(%s, %s) WHERE last_at < %s"
+    [found] = fetch(database, until_today, TODAY - timedelta(days=2), TODAY, TODAY)
     assert found["sum"] == 81
 
 
@@ -139,12 +59,11 @@ def test_a_day_with_late_events_is_summarised_again_but_not_at_every_turn(days: 
 
 
 def test_the_summaries_of_a_day_whose_events_are_gone_go_too(days: Store, database: str) -> None:
-    day = TODAY - timedelta(days=1)
     with psycopg.connect(database) as owner:
-        owner.execute(f"DROP TABLE audit.events_default_p{day:%Y%m%d}".encode())
-    assert summarise(days) == [f"removed {day:%Y-%m-%d} of class default"]
+        owner.execute(f"DROP TABLE audit.events_default_p{YESTERDAY:%Y%m%d}".encode())
+    assert summarise(days) == [f"removed {YESTERDAY:%Y-%m-%d} of class default"]
     assert_exact(database)
-    for table in ("actor_days", "target_days", "day_actors", "day_targets", "day_addresses", "day_places"):
+    for table in TABLES:
         left = fetch(database, f"SELECT FROM audit.{table} WHERE summary NOT IN (SELECT id FROM audit.summaries)")
         assert left == [], table
 
@@ -152,7 +71,8 @@ def test_the_summaries_of_a_day_whose_events_are_gone_go_too(days: Store, databa
 def test_a_day_whose_events_were_changed_is_summarised_anew(days: Store, database: str) -> None:
     with psycopg.connect(database) as owner:
         owner.execute("UPDATE audit.events_default SET actor_id = 'pseudonym' WHERE actor_id = 'u-1'")
-        owner.execute("SELECT audit.forget_summaries('default', ARRAY[current_date - 1, current_date - 2])")
+        days_ago = [(TODAY - timedelta(days=ago)).date() for ago in (1, 2)]
+        owner.execute("SELECT audit.forget_summaries('default', %s)", (days_ago,))
     assert fetch(database, "SELECT FROM audit.actor_days WHERE actor_id = 'u-1'") == []
     assert_exact(database)
     summarise(days)
@@ -162,7 +82,7 @@ def test_a_day_whose_events_were_changed_is_summarised_anew(days: Store, databas
 
 def test_a_day_with_events_outside_of_its_partition_is_read_from_the_events(days: Store, database: str) -> None:
     with psycopg.connect(database) as owner:
-        owner.execute("SELECT audit.leave_unsummarised(ARRAY[current_date - 1])")
+        owner.execute("SELECT audit.leave_unsummarised(ARRAY[%s::date])", (YESTERDAY,))
     assert summarise(days) == []
     assert summarised(database).isdisjoint({("default", 1), ("log", 1)})
     assert_exact(database)

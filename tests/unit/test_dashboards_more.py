@@ -16,7 +16,7 @@ from dashboards.pinpoints import SHARES
 Json = dict[str, Any]
 DASHBOARDS: dict[str, Json] = {name.removesuffix(".json"): json.loads(content) for name, content in build().items()}
 OURS = ("audit-overview", "audit-map", "audit-security", "audit-health", "audit-live")
-PANELS = [(uid, panel) for uid in OURS for panel in DASHBOARDS[uid]["panels"]]
+PANELS = [(uid, panel) for uid in OURS for panel in DASHBOARDS[uid]["panels"] if panel["type"] != "alertlist"]
 
 
 def panel_of(uid: str, title: str) -> Json:
@@ -65,17 +65,23 @@ def test_every_colour_of_a_place_is_mapped_on_the_map_and_in_the_table_beside_it
         }
 
 
+def test_the_overview_lists_our_alerts_and_nobody_elses() -> None:
+    options = panel_of("audit-overview", "Alerts")["options"]
+    assert options["alertInstanceLabelFilter"] == '{source="auditgraf"}'
+    assert [state for state, shown in options["stateFilter"].items() if shown] == ["error", "firing", "pending"]
+
+
+def test_a_tenant_sees_no_alerts_and_no_gap_in_their_place() -> None:
+    """Grafana shows alerts to whoever may see their folder, not to whoever may read a data source."""
+    (content,) = [content for name, content in build(DashboardOptions(tenant="acme")).items() if "overview" in name]
+    panels = json.loads(content)["panels"]
+    assert "alertlist" not in {panel["type"] for panel in panels}
+    row = [panel["gridPos"] for panel in panels if panel["gridPos"]["y"] == 13]
+    assert sum(place["w"] for place in row) == 24
+
+
 def test_slots_of_shares_are_no_slots_of_actions() -> None:
     assert not set(SHARES) & set(colours.palette(DashboardOptions()))
-
-
-def test_tables_are_as_wide_as_their_panel_allows() -> None:
-    """On a screen of 1600 pixels a column of the grid has 65; fixed widths must leave room for the others."""
-    for uid, panel in PANELS:
-        if panel["type"] == "table":
-            properties = [item for one in panel["fieldConfig"]["overrides"] for item in one["properties"]]
-            fixed = sum(item["value"] for item in properties if item["id"] == "custom.width")
-            assert fixed < panel["gridPos"]["w"] * 65 - 60, (uid, panel["title"])
 
 
 # Panel backgrounds of Grafana's dark and light theme.

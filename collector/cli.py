@@ -9,11 +9,14 @@ from typing import Literal
 
 import click
 
+from collector.alerts.commands import COMMANDS as ALERTS_COMMANDS
 from collector.explain.commands import COMMANDS as EXPLAIN_COMMANDS
 from collector.invocation import configuration as _config
 from collector.invocation import environment as _environment
 from collector.query.commands import COMMANDS
 from collector.retention.commands import COMMANDS as RETENTION_COMMANDS
+from collector.retention.person import COMMANDS as PERSON_COMMANDS
+from collector.verify.commands import COMMANDS as VERIFY_COMMANDS
 from exporter.errors import AuditgrafError, ConfigError
 
 
@@ -41,7 +44,14 @@ def main(context: click.Context, config_file: Path | None) -> None:
     context.obj = config_file
 
 
-for _command in (*COMMANDS, *EXPLAIN_COMMANDS, *RETENTION_COMMANDS):
+for _command in (
+    *COMMANDS,
+    *ALERTS_COMMANDS,
+    *EXPLAIN_COMMANDS,
+    *RETENTION_COMMANDS,
+    *PERSON_COMMANDS,
+    *VERIFY_COMMANDS,
+):
     main.add_command(_command)
 
 
@@ -63,7 +73,13 @@ def migrate(context: click.Context) -> None:
     from exporter.store.migrate import migrate as run
 
     config = _config(context)
-    applied = run(config.owner_url(), config.classes, passwords=config.passwords(), report=click.echo)
+    applied = run(
+        config.owner_url(),
+        config.classes,
+        passwords=config.passwords(),
+        tenants=config.known_tenants(),
+        report=click.echo,
+    )
     click.echo(f"schema version {latest_version()}, {applied or 'no'} migrations applied")
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,10 +13,9 @@ from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 
-from tests.collector_process import free_ports, wait_until
-from tests.grafana_server import START_SECONDS, Grafana
+from tests.collector_process import wait_until
+from tests.grafana_server import START_SECONDS, Grafana, answers, launched
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,47 +122,11 @@ class MailSink:
 @contextmanager
 def alerting_grafana(folder: Path, environ: Mapping[str, str]) -> Iterator[Grafana]:
     """A Grafana of GRAFANA_HOME with the provisioning folder in `folder`, and `environ` beside its own variables."""
-    (port,) = free_ports(1)
-    home = Path(os.environ["GRAFANA_HOME"])
     for name in ("alerting", "dashboards", "datasources", "notifiers", "plugins"):
         (folder / "provisioning" / name).mkdir(parents=True, exist_ok=True)
-    environment = os.environ | {
-        "GF_SERVER_HTTP_ADDR": "127.0.0.1",
-        "GF_SERVER_HTTP_PORT": str(port),
-        "GF_PATHS_DATA": str(folder / "data"),
-        "GF_PATHS_LOGS": str(folder / "logs"),
-        "GF_PATHS_PLUGINS": str(folder / "plugins"),
-        "GF_PATHS_PROVISIONING": str(folder / "provisioning"),
-        "GF_AUTH_ANONYMOUS_ENABLED": "true",
-        "GF_AUTH_ANONYMOUS_ORG_ROLE": "Admin",
-        "GF_ANALYTICS_REPORTING_ENABLED": "false",
-        "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
-        "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
-        "GF_NEWS_NEWS_FEED_ENABLED": "false",
-        "GF_LOG_MODE": "console",
-        # Templates are at work with the next look at the configuration.
-        "GF_UNIFIED_ALERTING_ALERTMANAGER_CONFIG_POLL_INTERVAL": "1s",
-        **environ,
-    }
-    whole = home / "bin" / "grafana"
-    command = [str(whole), "server"] if whole.exists() else [str(home / "bin" / "grafana-server")]
-    log = folder / "grafana.log"
-    with log.open("wb") as written:
-        process = subprocess.Popen(
-            [*command, "--homepath", str(home)], cwd=home, env=environment, stdout=written, stderr=written
-        )
-        try:
-            grafana = Grafana(f"http://127.0.0.1:{port}", log)
-            wait_until(lambda: _answers(grafana, process), "Grafana answers", START_SECONDS)
-            yield grafana
-        finally:
-            process.terminate()
-            process.wait(30)
-
-
-def _answers(grafana: Grafana, process: subprocess.Popen[bytes]) -> bool:
-    assert process.poll() is None, f"Grafana ended: {grafana.log and grafana.log.read_text()[-3000:]}"
-    try:
-        return bool(grafana.call("/api/v1/provisioning/policies"))
-    except (URLError, AssertionError, ConnectionError, TimeoutError):
-        return False
+    # Templates are at work with the next look at the configuration.
+    poll = {"GF_UNIFIED_ALERTING_ALERTMANAGER_CONFIG_POLL_INTERVAL": "1s"}
+    with launched(folder, poll | environ) as (grafana, process):
+        policies = "/api/v1/provisioning/policies"
+        wait_until(lambda: bool(answers(grafana, process, policies)), "Grafana answers", START_SECONDS)
+        yield grafana

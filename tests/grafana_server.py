@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
@@ -29,7 +28,7 @@ from collector.demo import DemoOptions, run
 from dashboards.build import build
 from exporter.store.migrate import migrate
 from provisioning.write import ProvisioningOptions, render
-from tests.collector_process import collector, wait_until
+from tests.collector_process import collector, free_ports, wait_until
 from tests.conftest import CLASSES, new_database
 from tests.grafana_sql import Values, interpolate
 
@@ -123,12 +122,17 @@ def started(
     folder: Path, variables: Mapping[str, str] = MappingProxyType({}), dashboards: Iterable[str] = UIDS
 ) -> Iterator[Grafana]:
     """GRAFANA_HOME's with what is rendered in `folder`/provisioning, once these dashboards are there."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    with launched(folder, {"AUDITGRAF_READER_PASSWORD": READER_PASSWORD, **variables}) as (grafana, process):
+        wait_until(lambda: _complete(grafana, process, set(dashboards)), "all dashboards are there", START_SECONDS)
+        yield grafana
+
+
+@contextmanager
+def launched(folder: Path, variables: Mapping[str, str]) -> Iterator[tuple[Grafana, subprocess.Popen[bytes]]]:
+    """GRAFANA_HOME's with the provisioning folder in `folder`, from its start on; `variables` go beyond its own."""
+    (port,) = free_ports(1)
     home = Path(os.environ["GRAFANA_HOME"])
     environment = os.environ | {
-        "AUDITGRAF_READER_PASSWORD": READER_PASSWORD,
         "GF_SERVER_HTTP_ADDR": "127.0.0.1",
         "GF_SERVER_HTTP_PORT": str(port),
         "GF_PATHS_DATA": str(folder / "data"),
@@ -141,6 +145,8 @@ def started(
         "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
         "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
         "GF_NEWS_NEWS_FEED_ENABLED": "false",
+        # Newer versions fetch plugins from the internet at their start.
+        "GF_PLUGINS_PREINSTALL_DISABLED": "true",
         "GF_LOG_MODE": "console",
         **variables,
     }
@@ -153,19 +159,22 @@ def started(
             [*command, "--homepath", str(home)], cwd=home, env=environment, stdout=written, stderr=written
         )
         try:
-            grafana = Grafana(f"http://127.0.0.1:{port}", log)
-            wait_until(lambda: _complete(grafana, process, set(dashboards)), "all dashboards are there", START_SECONDS)
-            yield grafana
+            yield Grafana(f"http://127.0.0.1:{port}", log), process
         finally:
             process.terminate()
             process.wait(30)
 
 
-def _complete(grafana: Grafana, process: subprocess.Popen[bytes], dashboards: Set[str]) -> bool:
-    """Whether all dashboards are in: they come with the provider's first poll, some time after the server answers."""
+def answers(grafana: Grafana, process: subprocess.Popen[bytes], path: str) -> Any:
+    """The answer's JSON, None where there is none yet. Raises AssertionError with the log's end where Grafana ended."""
     assert process.poll() is None, f"Grafana ended: {grafana.log and grafana.log.read_text()[-3000:]}"
     try:
-        found = {found["uid"] for found in grafana.call("/api/search?type=dash-db")}
+        return grafana.call(path)
     except (URLError, AssertionError, ConnectionError, TimeoutError):
-        return False
-    return dashboards <= found
+        return None
+
+
+def _complete(grafana: Grafana, process: subprocess.Popen[bytes], dashboards: Set[str]) -> bool:
+    """Whether all dashboards are in: they come with the provider's first poll, some time after the server answers."""
+    found = answers(grafana, process, "/api/search?type=dash-db")
+    return found is not None and dashboards <= {each["uid"] for each in found}

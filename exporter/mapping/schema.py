@@ -33,7 +33,7 @@ _CONDITIONS = ("TextCondition", "AttributeCondition", "SeverityCondition")
 
 def schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of a rules file: what the models allow, shorthands included."""
-    made = _without_nulls(RuleFile.model_json_schema(by_alias=True))
+    made = without_nulls(RuleFile.model_json_schema(by_alias=True))
     defs: dict[str, Any] = made["$defs"]
     for name in _CONDITIONS:
         defs[name] = {"anyOf": [_SCALAR, {**defs[name], "minProperties": 1}]}
@@ -64,10 +64,10 @@ def schema_text() -> str:
     return orjson.dumps(schema(), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS).decode() + "\n"
 
 
-def _without_nulls(part: Any) -> Any:
+def without_nulls(part: Any) -> Any:
     """Leaves out what pydantic says of absent keys, which nobody writes, and its titles."""
     if isinstance(part, list):
-        return [_without_nulls(item) for item in part]
+        return [without_nulls(item) for item in part]
     if not isinstance(part, dict):
         return part
     if "anyOf" in part and {"type": "null"} in part["anyOf"]:
@@ -76,7 +76,7 @@ def _without_nulls(part: Any) -> Any:
         part = {**rest, **(others[0] if len(others) == 1 else {"anyOf": others})}
     unsaid = {"title"} if isinstance(part.get("title"), str) else set()
     unsaid |= {"default"} if "default" in part and part["default"] in (None, [], "") else set()
-    return {key: _without_nulls(value) for key, value in part.items() if key not in unsaid}
+    return {key: without_nulls(value) for key, value in part.items() if key not in unsaid}
 
 
 def _value(more: dict[str, Any], name: str = "Value", *others: dict[str, Any]) -> dict[str, Any]:

@@ -90,7 +90,7 @@ class Policies(Section):
     """What replaces the organisation's policies. Its own branches come before ours, and so can take alerts of ours."""
 
     replace: Annotated[Literal[True], BeforeValidator(_agreed)]
-    # Who is told of what no branch takes. Grafana's own is called otherwise in newer versions, so there is no usual one.
+    # Who is told of what no branch takes. Grafana's own has other names in newer versions, so there is no usual one.
     default: str
     group_by: Labels = ("grafana_folder", "alertname")
     group_wait: Wait = "30s"

@@ -35,7 +35,7 @@ contact_points:
   hook:
     - webhook: {{url: $ALERT_WEBHOOK_URL}}
     - email: {{addresses: [oncall@example.com]}}
-policies: {{replace: true, group_wait: 0s, group_interval: 10s}}
+policies: {{replace: true, default: hook, group_wait: 0s, group_interval: 10s}}
 rules:
   - {{id: each, name: Secret viewed, kind: any, about: secret_view, severity: critical, interval: 10s, late: 10s,
      description: "Somebody looked at a secret.", labels: {{team: "a$b {{{{c}}}}"}},
@@ -61,9 +61,10 @@ rules:
      interval: 10s, late: 10s}}
   - {{id: refused, name: Requests rejected, kind: ingestion, check: rejected, interval: 10s, window: 1m}}
 """
-PER_EVENT = {"each", "night", "touched"}
-# What goes on for as long as nothing is heard, or as the range is wide.
-LASTING = {"quiet", "travel"}
+# What happened once, and is never over.
+ONCE = {"each", "night", "touched", "fresh", "cracked", "travel"}
+# What goes on for as long as nothing is heard.
+LASTING = {"quiet"}
 KINDS = {
     "each", "often", "spray", "fresh", "quiet", "more", "cracked", "travel", "night", "touched", "refused",
 }  # fmt: skip
@@ -257,13 +258,19 @@ def test_an_alert_of_a_group_names_it_and_its_number(
 def test_each_alert_is_told_once_and_is_over_when_its_time_has_passed(world: World) -> None:
     for rule in KINDS:
         wait_until(lambda rule=rule: world.told("firing", rule), f"{rule} fires", 90)
-    for rule in KINDS - PER_EVENT - LASTING:
+    for rule in KINDS - ONCE - LASTING:
         wait_until(lambda rule=rule: world.told("resolved", rule), f"{rule} is over", 240)
     for rule in KINDS:
         starts = Counter((alert["fingerprint"], alert["startsAt"]) for alert in world.told("firing", rule))
         assert len(starts) == 1, f"{rule}: {world.told('firing', rule)}"
-    # What an event is cannot be over.
-    assert not any(world.told("resolved", rule) for rule in PER_EVENT)
+    assert not any(world.told("resolved", rule) for rule in ONCE)
+
+
+def test_what_happened_once_has_a_message_of_its_own(world: World) -> None:
+    for rule in ONCE:
+        wait_until(lambda rule=rule: world.told("firing", rule), f"{rule} fires", 90)
+    told = [[alert["labels"].get("rule_id") for alert in message.json["alerts"]] for message in world.sink.received]
+    assert [rules for rules in told if ONCE & set(rules) and len(rules) > 1] == []
 
 
 def test_a_service_that_is_heard_again_is_no_longer_missed(world: World) -> None:

@@ -103,6 +103,20 @@ def test_every_panel_is_drawn_with_data(
     assert page.run(COMPLAINTS) == []
 
 
+@pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda dashboard: str(dashboard["uid"]))
+def test_where_nothing_happened_every_panel_says_so_in_its_own_words(
+    page: Page, grafana: Grafana, dashboard: Json
+) -> None:
+    _look_at(page, grafana, dashboard, {"from": "now-3y", "to": "now-2y"})
+    assert page.run(COMPLAINTS) == []
+    title, words = next(
+        (panel["title"], panel["fieldConfig"]["defaults"]["noValue"])
+        for panel in dashboard["panels"]
+        if panel["type"] == "timeseries" or panel["title"] == "In short" or panel["title"] == "Countries"
+    )
+    assert f"{title}\n{words}" in page.run("document.querySelector('.react-grid-layout').innerText"), title
+
+
 def test_a_click_leads_from_the_overview_to_an_event_and_back(page: Page, grafana: Grafana) -> None:
     dashboards = {dashboard["uid"]: dashboard for dashboard in DASHBOARDS}
     _look_at(page, grafana, dashboards["audit-overview"], {"var-service": "identity"})

@@ -127,7 +127,7 @@ def _file(web: str) -> tuple[AlertingFile, frozenset[str]]:
     made = contact_points(points, without_resolved={"listening"}, version=ANY)
     times = mute_times(TypeAdapter(MuteTimes).validate_python(QUIET))
     settings = Policies.model_validate(
-        {"replace": True, "routes": [{"receiver": "listening", "object_matchers": [["team", "=~", "^(a|b)$"]]}]}
+        {"replace": True, "default": "quiet", "routes": [{"receiver": "listening", "object_matchers": [["team", "=~", "^(a|b)$"]]}]}
     )
     routes = [Route("failed-sign-ins", "every $ kind", ("alertname", "actor"), ("nights", "rest"), "0s", "1m", "12h")]
     names = list(points)
@@ -262,7 +262,7 @@ def test_mute_times_are_there(world: World) -> None:
 def test_the_policy_tree_is_ours(world: World) -> None:
     found = world.grafana.call("/api/v1/provisioning/policies")
     assert found["provenance"] == "file"
-    assert (found["receiver"], found["repeat_interval"]) == ("grafana-default-email", "4h")
+    assert (found["receiver"], found["repeat_interval"]) == ("quiet", "4h")
     own, ours = found["routes"]
     assert own == {"receiver": "listening", "object_matchers": [["team", "=~", "^(a|b)$"]]}
     assert sorted(ours.pop("object_matchers")) == [["rule_id", "=", "failed-sign-ins"], ["source", "=", "auditgraf"]]

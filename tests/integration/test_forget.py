@@ -271,6 +271,25 @@ def test_wildcards_and_patterns_in_a_name_are_only_characters(store: Store, data
     assert event(database, "two")["actor_id"] == "aX%.*(x"
 
 
+@pytest.mark.parametrize("name", ["CORP\\alice", 'al"ice', "alice\t\\", "a_%\\b"])
+def test_a_name_that_json_writes_otherwise_is_found_where_only_json_has_it(
+    store: Store, database: str, name: str
+) -> None:
+    changes = json.dumps({"owner": {"before": "bob", "after": name}})
+    store.write(
+        request(
+            record("attribute", login=name.upper()),
+            record("change", audit__changes=changes),
+            record("nobody", login="alice"),
+        )
+    )
+    done = order(database, name)
+    assert done.events == 2
+    assert event(database, "attribute")["attributes"]["login"] == done.pseudonym
+    assert event(database, "change")["changes"] == {"owner": {"before": "bob", "after": done.pseudonym}}
+    assert event(database, "nobody")["attributes"]["login"] == "alice"
+
+
 def test_forgetting_on_the_command_line(store: Store, database: str) -> None:
     store.write(request(record("one", **ALICE)))
     looked = command(database, "forget", "--actor", "alice", "--dry-run")

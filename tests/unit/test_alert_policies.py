@@ -23,7 +23,7 @@ class RulesFile(BaseModel):
 
 
 def tree(settings: dict[str, Any], *routes: Route) -> dict[str, Any]:
-    parsed = Policies.model_validate({"replace": True} | settings)
+    parsed = Policies.model_validate({"replace": True, "default": "on-call"} | settings)
     made = policies(routes, parsed, receivers=RECEIVERS, mute_times=MUTE_TIMES)
     found: dict[str, Any] = json.loads(made.model_dump_json(exclude_none=True))
     return found
@@ -35,10 +35,10 @@ def problems(settings: Any) -> str:
     return str(failure.value)
 
 
-def test_the_root_is_grafanas_own_where_nothing_else_is_said() -> None:
+def test_the_root_tells_whom_the_section_names() -> None:
     assert tree({}) == {
         "orgId": 1,
-        "receiver": "grafana-default-email",
+        "receiver": "on-call",
         "group_by": ["grafana_folder", "alertname"],
         "group_wait": "30s",
         "group_interval": "5m",
@@ -91,19 +91,19 @@ def test_each_route_is_a_branch_behind_the_administrators_own() -> None:
     ],
 )
 def test_settings_that_grafana_can_not_use_are_refused_at_their_place(settings: dict[str, Any], says: str) -> None:
-    given = {"replace": True} | settings if settings else settings
+    given = {"replace": True, "default": "on-call"} | settings if settings else settings
     found = problems(given)
     assert "rules.yaml:1: policies" in found
     assert says in found
 
 
 def unknown(settings: dict[str, Any]) -> list[tuple[Any, str]]:
-    parsed = Policies.model_validate({"replace": True} | settings)
+    parsed = Policies.model_validate({"replace": True, "default": "on-call"} | settings)
     return list(policy_problems(parsed, receivers=RECEIVERS, mute_times=MUTE_TIMES))
 
 
 def test_names_that_nothing_has_are_told_at_their_places() -> None:
-    nested = OWN | {"receiver": "grafana-default-email", "routes": [OWN | {"mute_time_intervals": ["nigths"]}]}
+    nested = OWN | {"receiver": "on-call", "routes": [OWN | {"mute_time_intervals": ["nigths"]}]}
     found = unknown({"default": "oncall", "routes": [nested]})
     assert found == [
         (("default",), "no contact point is called 'oncall'; did you mean on-call?"),

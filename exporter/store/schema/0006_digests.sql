@@ -371,8 +371,11 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_encoding = 'UT
 AS $$
 DECLARE
     pattern text := audit.name_pattern(names);
-    likely text[] := ARRAY(SELECT '%' || replace(replace(replace(name, '\', '\\'), '%', '\%'), '_', '\_') || '%'
-                           FROM unnest(names) AS name);
+    -- As they are, and as JSON has them: there a quote or a backslash has another before it.
+    likely text[] := ARRAY(SELECT '%' || replace(replace(replace(written, '\', '\\'), '%', '\%'), '_', '\_') || '%'
+                           FROM unnest(names) AS name,
+                               LATERAL (SELECT name UNION SELECT substr(quoted, 2, length(quoted) - 2)
+                                        FROM CAST(to_jsonb(name) AS text) AS quoted) AS form (written));
     concerned text := $q$
         SELECT ctid AS place, is_actor, is_target, own, audit.name_pattern(own) AS own_pattern, $q$
         || audit.leaf_expression() || $q$ AS leaf_before

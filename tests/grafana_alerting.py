@@ -126,7 +126,7 @@ def alerting_grafana(folder: Path, environ: Mapping[str, str]) -> Iterator[Grafa
         (folder / "provisioning" / name).mkdir(parents=True, exist_ok=True)
     # Templates are at work with the next look at the configuration.
     poll = {"GF_UNIFIED_ALERTING_ALERTMANAGER_CONFIG_POLL_INTERVAL": "1s"}
-    with launched(folder, poll | environ) as (grafana, process):
+    with launched(folder, {**poll, **environ}) as (grafana, process):
         policies = "/api/v1/provisioning/policies"
         wait_until(lambda: bool(answers(grafana, process, policies)), "Grafana answers", START_SECONDS)
         yield grafana

@@ -18,6 +18,7 @@ from exporter.errors import AuditgrafError, ConfigError
 from provisioning.alerts.contacts import needed_variables
 from provisioning.alerts.fields import COUNTED, field
 from provisioning.alerts.file import Alerts, RulesFile, load_alerts
+from provisioning.alerts.past import Past
 from provisioning.alerts.rendering import AlertingOptions, Written, alerting_file
 from provisioning.alerts.rule import New, Rule
 from provisioning.alerts.statements import statement
@@ -103,10 +104,7 @@ def _warnings(alerts: Alerts, wanted: Version) -> Iterator[str]:
 
 
 def _reads_all_of_its_past(rule: Rule) -> bool:
-    if not isinstance(rule, New):
-        return False
-    columns = rule.columns() | {column for name in rule.grouped() for column in field(name).columns}
-    return "actor" not in rule.group_by and not columns <= COUNTED
+    return isinstance(rule, New) and Past(rule, [field(name) for name in rule.grouped()]).is_read_whole
 
 
 def _summaries(paths: Sequence[Path], known: Sequence[Known]) -> Iterator[str]:

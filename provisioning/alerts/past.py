@@ -8,6 +8,8 @@ from provisioning.alerts.fields import COUNTED, Field
 from provisioning.alerts.fragments import BUCKET, counts, interval, put, shifted
 from provisioning.alerts.rule import New
 
+_ACTOR = "actor"
+
 
 class Past:
     """What was there before: from the counts, by the actor's index for each candidate, else all of it once."""
@@ -19,9 +21,14 @@ class Past:
         self._columns = rule.columns() | {column for each in fields for column in each.columns}
         self._counted = self._columns <= COUNTED
         self._start = shifted("$__timeFrom()", -rule.baseline)
-        self.indexed = "actor" in {each.label for each in fields[:-1]}
+        self.indexed = not self._counted and _ACTOR in {each.label for each in fields}
         # The counts are by five minutes, and so is where the past ends.
         self.end = BUCKET.format("$__timeFrom()::timestamptz") if self._counted else "$__timeFrom()"
+
+    @property
+    def is_read_whole(self) -> bool:
+        """Whether each evaluation reads all events of the baseline."""
+        return not self._counted and not self.indexed
 
     def table(self) -> str:
         """The past as a table, where it is read as a whole."""
@@ -52,8 +59,9 @@ class Past:
         """
         until = f"first_at - {interval(self._recent)}" if known else "first_at"
         if not self.indexed:
-            same = [f"old_{each.label} = key_{each.label}" for each in fields]
-            return f"EXISTS (SELECT FROM past WHERE {' AND '.join([*same, f'since <= {until}'])})"
-        same = [f"{each.key_text} = key_{each.label}" for each in fields]
-        slots = {"start": self._start, "condition": self._condition, "until": until, "same": " AND ".join(same)}
-        return put("new_asked", slots).rstrip()
+            alike = [f"old_{each.label} = key_{each.label}" for each in fields]
+            return f"EXISTS (SELECT FROM past WHERE {' AND '.join([*alike, f'since <= {until}'])})"
+        same = " AND ".join(f"{each.key_text} = key_{each.label}" for each in fields) or "true"
+        slots = {"start": self._start, "condition": self._condition, "until": until, "same": same}
+        asked = "new_asked" if _ACTOR in {each.label for each in fields} else "new_asked_of_all"
+        return put(asked, slots).rstrip()

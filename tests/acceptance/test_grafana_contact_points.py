@@ -89,7 +89,9 @@ class World:
 
     def send(self, receivers: list[Json]) -> None:
         """A test notification through each of them; raises AssertionError for one that Grafana can't send."""
-        tested = [{"name": "tested", "grafana_managed_receiver_configs": [_as_stored(one) for one in receivers]}]
+        # Newer versions give the secrets of a contact point only to a test in its name.
+        (name,) = {one["name"] for one in receivers}
+        tested = [{"name": name, "grafana_managed_receiver_configs": [_as_stored(one) for one in receivers]}]
         body = {"receivers": tested, "alert": {"labels": LABELS, "annotations": ANNOTATIONS}}
         answer = self.grafana.call("/api/alertmanager/grafana/config/api/v1/receivers/test", body)
         for one in answer["receivers"][0]["grafana_managed_receiver_configs"]:
@@ -127,7 +129,11 @@ def _file(web: str) -> tuple[AlertingFile, frozenset[str]]:
     made = contact_points(points, without_resolved={"listening"}, version=ANY)
     times = mute_times(TypeAdapter(MuteTimes).validate_python(QUIET))
     settings = Policies.model_validate(
-        {"replace": True, "default": "quiet", "routes": [{"receiver": "listening", "object_matchers": [["team", "=~", "^(a|b)$"]]}]}
+        {
+            "replace": True,
+            "default": "quiet",
+            "routes": [{"receiver": "listening", "object_matchers": [["team", "=~", "^(a|b)$"]]}],
+        }
     )
     routes = [Route("failed-sign-ins", "every $ kind", ("alertname", "actor"), ("nights", "rest"), "0s", "1m", "12h")]
     names = list(points)

@@ -135,7 +135,7 @@ def examples() -> Iterator[dict[str, Any]]:
     page = (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8")
     for block in re.findall(r"```yaml\n(.+?)```", page, re.DOTALL):
         given = loads(block, "alerts.md").data
-        file = {"rules": given} if isinstance(given, list) else dict(given)
+        file: dict[str, Any] = {"rules": given} if isinstance(given, list) else dict(given)
         yield file | {section: values | file.get(section, {}) for section, values in NAMED.items()}
 
 

@@ -22,7 +22,7 @@ GOOD = [
     "defaults: {change: {mass-deletion: {above: 50, window: 30m}}}",
     "contact_points: {on-call: [{email: {addresses: a@example.com}}]}\ncontact_point: on-call",
     "mute_times: {night: {from: '22:00', until: '06:00', zone: Europe/Vienna}}",
-    "policies: {replace: true, default: a, routes: [{object_matchers: [[team, '=', a]], receiver: grafana-default-email}]}",
+    "policies: {replace: true, default: a, routes: [{object_matchers: [[team, '=', a]], receiver: b}]}",
     "rules: [{id: a, name: A, kind: any, filter: all}]",
     "rules: [{id: a, name: A, kind: any, filter: {any: [{client_ip: 192.0.2.0/24}, {action: {glob: 'x.*'}}]}}]",
     "rules: [{id: a, name: A, kind: any, filter: {attributes: {n: {at_least: 7}}, not: {severity: 17}}}]",

@@ -31,6 +31,7 @@ class Sealed:
     rows: int = 0
     mixed: int = 0  # sum of a hash of each of these rows' links: tells whether the rows are those of the links
     unsealed: int = 0  # events that were there before, less those that were sealed since
+    sealed_late: bool = False
     retired: bool = False
 
     def add_row(self, chain: int, sequence: int) -> None:
@@ -142,6 +143,7 @@ class Walk:
             sealed.unsealed += int((told or {})["events"])
         elif link.kind == "sealed_late":
             sealed.unsealed -= cover.adds
+            sealed.sealed_late = True
 
     def _check_beginnings(self) -> Iterator[Finding]:
         for chain, (sequence, digest) in sorted(self._checkpoints.items()):

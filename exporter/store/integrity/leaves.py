@@ -106,6 +106,9 @@ def check(connection: Connection, walk: Walk, sealed: Sealed, found: Tables, all
             yield _of(sealed, "unfounded", text, identity, (chain, sequence, made_at))
     for _, group in groupby(_stream(connection, "differences", parts), key=lambda row: row[0]):
         yield from _differing(sealed, list(group), allowance)
+    if sealed.unsealed < 0:
+        text = f"{-sealed.unsealed} more events were sealed late than there were before sealing began"
+        yield _of(sealed, "not_sealed", text)
     if allowance.any and allowance.exceeded:
         text = f"{allowance.exceeded} more events than there were before sealing began have no leaf"
         yield _of(sealed, "not_sealed", text)
@@ -124,6 +127,7 @@ class Allowance:
     """Events that were there before sealing began need no leaf; which they were, nobody knows, but how many."""
 
     allowed: int
+    closed: bool = False  # they were sealed late: none is without a leaf any more
     events: int = 0  # that are there, without a leaf
     replaced: int = 0  # by an order: they have a leaf since
 
@@ -177,7 +181,7 @@ def _differing(sealed: Sealed, rows: list[tuple[Any, ...]], allowance: Allowance
     for identity, _, chain, sequence, sealed_at in gone[len(there) :]:
         yield _of(sealed, "deleted", f"event {identity} was deleted", identity, (chain, sequence, sealed_at))
     for identity, occurred_at, *_ in there[len(gone) :]:
-        if allowance.any:
+        if allowance.any and not allowance.closed:
             allowance.events += 1
         else:
             text = f"event {identity} was inserted by another way than the collector's"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -22,6 +23,19 @@ class Cover:
     adds: int
     removes: int
     sha256: str
+
+
+# What a link of a kind may cover: leaves are taken away by orders, and from held events, and by nothing else.
+_POSSIBLE: dict[str, Callable[[Cover], bool]] = {
+    "stored": lambda cover: cover.removes == 0,
+    "sealed_late": lambda cover: cover.removes == 0,
+    "unsealed": lambda cover: cover.adds == cover.removes == 0,
+    "retired": lambda cover: cover.adds == cover.removes == 0,
+    "pseudonymised": lambda cover: cover.adds == cover.removes,
+    "held": lambda cover: cover.day is None,
+    "released": lambda cover: cover.day is None and cover.adds == 0,
+    "expired": lambda cover: False,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +72,13 @@ class Link:
         return hashlib.sha256(self.previous + "\n".join(map(str, lines)).encode()).digest()
 
     def parts(self) -> tuple[Cover, ...]:
-        """Raises ValueError where the covers are not what a link has."""
-        return parse_covers(self.covers)
+        """Raises ValueError where the link says what no link of its kind can say."""
+        parts = parse_covers(self.covers)
+        # Its digest does not tell where the detail ends and the covers begin, but for their lines.
+        broken = "\n" in (self.detail or "") or "\n" in self.retention_class
+        if broken or self.events != sum(part.adds for part in parts) or not all(map(_POSSIBLE[self.kind], parts)):
+            raise ValueError(f"link {self.sequence} of chain {self.chain} is none of kind {self.kind}")
+        return parts
 
     def told(self) -> Any:
         """The detail; None where there is none, or where it can't be read."""

@@ -187,7 +187,7 @@ class _Run:
             text = f"the digests of all events of {found.partition} are gone: there is no table {found.leaves}"
             self._add(iter([_of(sealed, "leaves_deleted", text)]))
             return
-        allowance = leaves.Allowance(sealed.unsealed)
+        allowance = leaves.Allowance(sealed.unsealed, sealed.sealed_late)
         self._add(leaves.check(self.connection, self.walk, sealed, found, allowance))
         self.events += sealed.events
         if allowance.events:

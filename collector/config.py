@@ -277,6 +277,7 @@ class Alerts(Section):
 
     files: tuple[Path, ...] = ()
     defaults: bool = False  # the rules that come with Auditgraf, as they are, where no file speaks of them
+    runbooks: str | None = Field(None, pattern=r"^https?://[^\s{}$]+$")  # where messages find docs/runbooks
 
 
 class Map(Section):

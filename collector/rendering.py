@@ -48,6 +48,7 @@ def options(config: Config) -> ProvisioningOptions:
             version=version(config),
             alert_folder=config.grafana.alert_folder,
             alerts=alerts(config),
+            runbooks=config.alerts.runbooks,
         )
     except ValueError as failure:
         raise ConfigError(f"grafana: {failure}") from None

@@ -114,7 +114,7 @@ def _actions(options: DashboardOptions) -> Json:
         slot_dot(options),
         bar_column("Events", colours.PALETTE[0], custom__width=90),
         override("Failures", custom__width=70),
-        override("Last event", unit=_AGO, custom__width=126),
+        override("Last event", unit=_AGO, custom__width=134),
     ]
     return table(head, overrides=overrides)
 
@@ -133,7 +133,7 @@ def _objects(options: DashboardOptions) -> Json:
         override("Object", links=frame.open_object()),
         bar_column("Events", colours.PALETTE[4], custom__width=90),
         override("Changes", custom__width=75),
-        override("Last event", unit=_AGO, custom__width=126),
+        override("Last event", unit=_AGO, custom__width=134),
     ]
     return table(head, overrides=overrides)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dashboards import colours, frame
-from dashboards.fields import Json, change_columns, hidden, link, outcome_text, override, slot_dot
+from dashboards.fields import NO_OTHER_NAME, Json, change_columns, hidden, link, outcome_text, override, slot_dot
 from dashboards.options import DashboardOptions
 from dashboards.panels import Head, Place, logs, table, target
 from dashboards.pinpoints import pinpoints
@@ -147,4 +147,8 @@ def _history(options: DashboardOptions) -> Json:
 def _marked(options: DashboardOptions, *without: str) -> Sequence[Json]:
     # Of times within a minute Grafana shows milliseconds.
     wider = override("Time", custom__width=195)
-    return [*row_columns(options, without=without), wider, override("this", displayName=" ", custom__width=50)]
+    return [
+        *row_columns(options, without=without),
+        wider,
+        override("this", displayName=NO_OTHER_NAME, custom__width=50),
+    ]

@@ -9,6 +9,8 @@ from dashboards import colours
 from dashboards.options import DashboardOptions
 
 Json = dict[str, Any]
+# Names of columns that nobody sees; two, since newer Grafana shows one column twice where two have the same name.
+NO_NAME, NO_OTHER_NAME = " ", "\u00a0"
 
 
 def override(column: str, **properties: Any) -> Json:
@@ -63,7 +65,7 @@ def slot_dot(options: DashboardOptions) -> Json:
     """The column `slot`: narrow, with a dot in the action's colour."""
     return override(
         "slot",
-        displayName=" ",
+        displayName=NO_NAME,
         mappings=colours.slot_mappings(options),
         custom__displayMode="color-text",
         custom__width=50,

@@ -126,7 +126,7 @@ def _reasons(options: DashboardOptions) -> Json:
     overrides = [
         override("What", custom__width=130),
         bar_column("Number", colours.PALETTE[1]),
-        override("Last", unit="dateTimeFromNow", custom__width=126),
+        override("Last", unit="dateTimeFromNow", custom__width=134),
     ]
     return table(head, overrides=overrides)
 
@@ -245,7 +245,7 @@ def _holds(options: DashboardOptions) -> Json:
     )
     overrides = [
         override("Hold", custom__width=60),
-        override("Since", unit="dateTimeFromNow", custom__width=126),
+        override("Since", unit="dateTimeFromNow", custom__width=134),
         override("By", custom__width=140),
         override("Events", custom__width=75),
     ]

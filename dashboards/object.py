@@ -109,7 +109,7 @@ def _actions(options: DashboardOptions) -> Json:
         slot_dot(options),
         bar_column("Events", colours.PALETTE[0], custom__width=90),
         override("Failures", custom__width=70),
-        override("Last event", unit=_AGO, custom__width=126),
+        override("Last event", unit=_AGO, custom__width=134),
     ]
     return table(head, overrides=overrides)
 
@@ -129,7 +129,7 @@ def _actors(options: DashboardOptions) -> Json:
         override("Actor", links=frame.open_actor()),
         override("Events", custom__width=70),
         override("Changes", custom__width=75),
-        override("Last event", unit=_AGO, custom__width=126),
+        override("Last event", unit=_AGO, custom__width=134),
     ]
     return table(head, overrides=overrides)
 

@@ -165,7 +165,7 @@ def _actors(options: DashboardOptions) -> Json:
         override("Actor", links=frame.open_actor()),
         bar_column("Events", colours.PALETTE[0], custom__width=105),
         override("Failures", custom__width=70),
-        override("Last seen", unit="dateTimeFromNow", custom__width=126),
+        override("Last seen", unit="dateTimeFromNow", custom__width=134),
     ]
     return table(head, overrides=overrides)
 
@@ -184,7 +184,7 @@ def _targets(options: DashboardOptions) -> Json:
         override("Object", links=frame.open_object()),
         bar_column("Events", colours.PALETTE[4], custom__width=105),
         override("Failures", custom__width=70),
-        override("Last event", unit="dateTimeFromNow", custom__width=126),
+        override("Last event", unit="dateTimeFromNow", custom__width=134),
     ]
     return table(head, overrides=overrides)
 
@@ -221,7 +221,7 @@ def _addresses(options: DashboardOptions) -> Json:
         override("Country", custom__width=72),
         bar_column("Events", colours.PALETTE[9]),
         override("Failures", custom__width=70),
-        override("Last event", unit="dateTimeFromNow", custom__width=126),
+        override("Last event", unit="dateTimeFromNow", custom__width=134),
     ]
     return table(head, overrides=overrides)
 
@@ -232,7 +232,7 @@ def _hours(options: DashboardOptions) -> Json:
         "Weekdays and hours (UTC)",
         "Events of the time range by weekday and hour of the day in UTC: the stronger the colour, the more. Choose a "
         "week or more to see a rhythm.",
-        Place(0, 38, 24, 9),
+        Place(0, 38, 24, 10),
         target("hours", options),
     )
     return table(head, overrides=[override("Day", custom__width=50), *heat_columns(_HOURS)])
@@ -244,7 +244,7 @@ def _recent(options: DashboardOptions) -> Json:
         "Recent events",
         "The newest 200 events. Click time, action or message for everything about an event, an actor or a target for "
         "theirs.",
-        Place(0, 47, 24, 16),
+        Place(0, 48, 24, 16),
         target("recent_events", options),
     )
     narrower = override("Service", custom__width=100)

@@ -102,7 +102,7 @@ def _by_actor(options: DashboardOptions) -> Json:
         override("Actor", links=frame.open_actor()),
         bar_column("Failed", _BAD),
         override("Addresses", custom__width=92),
-        override("Last try", unit="dateTimeFromNow", custom__width=126),
+        override("Last try", unit="dateTimeFromNow", custom__width=134),
     ]
     return table(head, overrides=overrides)
 
@@ -121,7 +121,7 @@ def _by_address(options: DashboardOptions) -> Json:
         override("Address", links=frame.events_from_address(keep=frame.FILTERS)),
         bar_column("Failed", _BAD),
         override("Actors", custom__width=62),
-        override("Last try", unit="dateTimeFromNow", custom__width=126),
+        override("Last try", unit="dateTimeFromNow", custom__width=134),
     ]
     return table(head, overrides=overrides)
 
@@ -164,7 +164,7 @@ def _failures(options: DashboardOptions) -> Json:
         bar_column("Failures", _BAD),
         override("Events", custom__width=65),
         override("Share", unit="percentunit", decimals=0, custom__width=60),
-        override("Last seen", unit="dateTimeFromNow", custom__width=126),
+        override("Last seen", unit="dateTimeFromNow", custom__width=134),
     ]
     return table(head, overrides=overrides)
 

@@ -28,7 +28,8 @@ class ProvisioningOptions:
 
     `password_variable`: name of the variable that holds the password in Grafana's environment; None where the database
     asks for none. `dashboards_path`: where Grafana sees the rendered `json` folder; None for the rendered one itself.
-    `grafana_url`: where people see Grafana, for links in messages; `version`: which Grafana the alert rules are for.
+    `grafana_url`: where people see Grafana, for links in messages; `version`: which Grafana the alert rules are for;
+    `runbooks`: where people find docs/runbooks.
     `own_dashboards`: a folder with dashboards of the administrator's own, which are rendered beside ours.
     """
 
@@ -48,6 +49,7 @@ class ProvisioningOptions:
     version: Version = ANY
     alert_folder: str = "Audit alerts"
     alerts: Alerts = field(default_factory=Alerts)
+    runbooks: str | None = None
 
     def __post_init__(self) -> None:
         for tenant in self.tenants:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from dashboards.build import build
 from exporter.errors import ConfigError
 from provisioning import manifest
-from provisioning.alerts.rendering import AlertingOptions, alerting_file, remembered
+from provisioning.alerts.rendering import AlertingOptions, alerting_file, in_order, remembered
 from provisioning.datasource import datasource_file
 from provisioning.manifest import Manifest
 from provisioning.options import ProvisioningOptions
@@ -52,7 +52,9 @@ def render(out: Path, options: ProvisioningOptions) -> list[Path]:
 
 
 def _files(out: Path, options: ProvisioningOptions, before: Manifest) -> dict[str, bytes]:
-    alerting = AlertingOptions(options.grafana_url, options.datasource_uid, options.alert_folder, options.version)
+    alerting = AlertingOptions(
+        options.grafana_url, options.datasource_uid, options.alert_folder, options.version, options.runbooks
+    )
     try:
         files = {
             "datasources/auditgraf.yaml": to_yaml(datasource_file(options)),
@@ -72,8 +74,9 @@ def _files(out: Path, options: ProvisioningOptions, before: Manifest) -> dict[st
     for tenant in options.tenants:
         for name, content in build(options.dashboards_of(tenant)).items():
             files[f"{tenant_folder(tenant)}/{name}"] = content
-    if told.model_dump(exclude={"apiVersion"}, exclude_none=True):
-        files["alerting/auditgraf.yaml"] = to_yaml(told)
+    for name, part in in_order(told).items():
+        if part.model_dump(exclude={"apiVersion"}, exclude_none=True):
+            files[f"alerting/{name}"] = to_yaml(part)
     listing = Manifest(tuple(sorted(files)), remembered(before.alerting, names))
     return files | {manifest.NAME: manifest.written(listing)}
 

@@ -43,9 +43,10 @@ class WebhookSink:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 received.append(Received(self.path, headers, body))
-                # Teams takes "1" for success, Slack a word in JSON, others any JSON.
-                answer = b"1" if self.path == "/teams" else b'{"ok": true}'
+                # Teams takes "1" for success, Slack "ok" that is no JSON, others any JSON.
+                answer = {"/teams": b"1", "/slack": b"ok"}.get(self.path, b'{"ok": true}')
                 self.send_response(200)
+                self.send_header("Content-Type", "text/html" if self.path == "/slack" else "application/json")
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
                 self.wfile.write(answer)

@@ -8,7 +8,9 @@ from urllib.parse import quote_plus
 
 # A text in quotes may have braces in it.
 _ACTION = re.compile(r'\{\{ ("[^"]*"|[^"]*?|printf "%\.(?P<digits>\d)f" \$values\.A\.Value) \}\}')
-_FIELD = re.compile(r"(?:(?P<block>if|with) )?(?:\$labels\.(?P<label>\w+)|\.)(?P<quoted> \| urlquery)?")
+_FIELD = re.compile(
+    r"(?:(?P<block>if|with|slice) )?(?:\$labels\.(?P<label>\w+)|\.)(?: 0 (?P<length>\d+))?(?P<quoted> \| urlquery)?"
+)
 
 
 def expanded(template: str, labels: Mapping[str, str], value: float) -> str:
@@ -30,7 +32,7 @@ def expanded(template: str, labels: Mapping[str, str], value: float) -> str:
             blocks.pop()
         elif action[1] == "else":
             blocks[-1] = (blocks[-2][0] and not is_shown, dot)
-        elif field and field["block"]:
+        elif field and field["block"] in {"if", "with"}:
             given = labels.get(field["label"], "")
             blocks.append((is_shown and bool(given), given if field["block"] == "with" else dot))
         elif is_shown:
@@ -46,4 +48,5 @@ def _text(action: re.Match[str], field: re.Match[str] | None, dot: str, labels: 
     if field is None:
         raise ValueError(f"{action[0]}: no action of ours")
     text = labels.get(field["label"], "") if field["label"] else dot
+    text = text[: int(field["length"])] if field["length"] else text
     return quote_plus(text) if field["quoted"] else text

@@ -82,7 +82,10 @@ _FIELDS = {
 }
 _ATTRIBUTE = re.compile(r"attributes\.(.+)", re.DOTALL)
 # Alertmanager's form of a label's name.
-_NO_LABEL = re.compile(r"[^A-Za-z0-9_]+")
+_NO_LABEL = re.compile(r"[^a-z0-9_]+")
+ATTRIBUTE_LABEL = "attr_"
+# PostgreSQL cuts the names of columns after 63 bytes, and ours begin with shown_ or end with _key.
+_LONGEST_LABEL = 57
 
 # What a label can't be called: Grafana's own, and ours.
 RESERVED = frozenset(
@@ -123,5 +126,5 @@ def field(name: str) -> Field:
 
 
 def attribute_label(key: str) -> str:
-    """The label that has an attribute's value."""
-    return f"attr_{_NO_LABEL.sub('_', key).strip('_')}"
+    """The label that has an attribute's value: in lower case, as PostgreSQL gives it to Grafana."""
+    return f"{ATTRIBUTE_LABEL}{_NO_LABEL.sub('_', key.lower()).strip('_')}"[:_LONGEST_LABEL]

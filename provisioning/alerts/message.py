@@ -37,6 +37,11 @@ _VARIABLES = {
     "target_key": "var-object",
 }
 
+# The day, in UTC, of what happened once, as Grafana's addresses have it: of use whenever the message is read.
+_DAY = (
+    "{{ if $labels.at }}from={{ slice $labels.at 0 10 }}%2000:00:00&to={{ slice $labels.at 0 10 }}%2023:59:59{{ else }}"
+)
+
 _INGESTION = {
     "lag": "{what} takes in records {value} seconds after their own time",
     "refused": "requests refused: {value} ({what})",
@@ -99,7 +104,8 @@ def events_url(rule: Rule, base: str) -> str:
     labels = named | {f"{name}_key" for name in named}
     # Twice as far back as the rule looks: to be there still when somebody gets round to it.
     minutes = max(60, int(rule.lookback.total_seconds() // 30))
-    url = _literal(f"{base}/d/audit-events?from=now-{minutes}m&to=now")
+    url = _literal(f"{base}/d/audit-events?") + (_DAY if rule.of_moment else "") + f"from=now-{minutes}m&to=now"
+    url += "{{ end }}" if rule.of_moment else ""
     for label, variable in _VARIABLES.items():
         if label in labels:
             url += f"{{{{ with $labels.{label} }}}}&{quote(variable)}={{{{ . | urlquery }}}}{{{{ end }}}}"

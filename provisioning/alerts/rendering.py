@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from exporter.durations import format_duration
+from exporter.errors import ConfigError
 from provisioning.alerts import message
-from provisioning.alerts.contacts import OF_EVENTS, contact_points
-from provisioning.alerts.file import Alerts
+from provisioning.alerts.contacts import OF_EVENTS, contact_points, uids
+from provisioning.alerts.file import Alerts, default_rules
 from provisioning.alerts.models import (
     EXPRESSION,
     AlertingFile,
@@ -38,23 +39,26 @@ _AT_ONCE = "0s"
 
 @dataclass(frozen=True, slots=True)
 class AlertingOptions:
-    """What a deployment says of its alerting. `base_url`: Grafana's address as people who get a message see it."""
+    """What a deployment says of its alerting. `base_url`: Grafana's address as people who get a message see it;
+    `runbooks`: where they find the pages of docs/runbooks, None for nowhere."""
 
     base_url: str
     datasource_uid: str
     folder: str = "Audit alerts"
     version: Version = ANY
+    runbooks: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a render wrote, by the names that Grafana would delete them by."""
+    """What a render wrote, by the names that Grafana would delete them by; `titles`: of rules, by their uids."""
 
     rules: tuple[str, ...] = ()
     receivers: tuple[str, ...] = ()
     mute_times: tuple[str, ...] = ()
     templates: tuple[str, ...] = ()
     policies: bool = False
+    titles: Mapping[str, str] = field(default_factory=dict)
 
 
 def alerting_file(alerts: Alerts, options: AlertingOptions, gone: Written) -> tuple[AlertingFile, Written]:
@@ -62,7 +66,8 @@ def alerting_file(alerts: Alerts, options: AlertingOptions, gone: Written) -> tu
 
     `gone`: what earlier renders wrote; of it, what is not written any more is deleted. Contact points and mute times
     only where the policies are ours: one that somebody's policy names can't be deleted, and Grafana would not start.
-    Raises ConfigError for a name that nothing has, and pydantic.ValidationError for a value that Grafana can't use.
+    What was one of several in a contact point that is there still is deleted always. Raises ConfigError for a name that
+    nothing has or another rule had, and pydantic.ValidationError for a value that Grafana can't use.
     """
     of_moments = {rule.contact_point for rule in alerts.rules if rule.of_moment and rule.contact_point}
     points = contact_points(alerts.contact_points, without_resolved=of_moments, version=options.version)
@@ -70,10 +75,10 @@ def alerting_file(alerts: Alerts, options: AlertingOptions, gone: Written) -> tu
     # What a contact point that is left behind says needs them still.
     texts = templates() if points or gone.receivers else []
     groups = _groups(alerts.rules, options)
+    names = {point.name.replace("$$", "$") for point in points}
     tree = None
     if alerts.policies is not None:
         routes = [_route(rule) for rule in alerts.rules if rule.contact_point]
-        names = {point.name.replace("$$", "$") for point in points}
         tree = [policies(routes, alerts.policies, receivers=names, mute_times=alerts.mute_times.keys())]
     written = Written(
         tuple(rule.uid for group in groups for rule in group.rules),
@@ -81,13 +86,16 @@ def alerting_file(alerts: Alerts, options: AlertingOptions, gone: Written) -> tu
         tuple(time.name for time in times),
         tuple(text.name for text in texts),
         tree is not None,
+        {rule.uid: rule.title for group in groups for rule in group.rules},
     )
+    _refuse_taken_titles(gone.titles, written.titles)
     ours = tree is not None or gone.policies
+    told_before = set(gone.receivers) if ours else set(gone.receivers) & uids(names, len(gone.receivers))
     file = AlertingFile(
         groups=groups or None,
         deleteRules=_by_uid(gone.rules, written.rules),
         contactPoints=points or None,
-        deleteContactPoints=_by_uid(gone.receivers, written.receivers) if ours else None,
+        deleteContactPoints=_by_uid(told_before, written.receivers),
         policies=tree,
         resetPolicies=[1] if gone.policies and tree is None else None,
         muteTimes=times or None,
@@ -107,7 +115,32 @@ def remembered(gone: Written, written: Written) -> Written:
         _both(gone.templates, written.templates),
         # Once they are given back they are somebody else's.
         written.policies,
+        written.titles,
     )
+
+
+def in_order(file: AlertingFile) -> dict[str, AlertingFile]:
+    """The files that it is written as, by their names, in whose order Grafana takes them.
+
+    Within one file Grafana writes rules before it deletes others, and does not start where a new one has the title of
+    one that goes: what goes is in a file of its own, the first.
+    """
+    gone = AlertingFile(deleteRules=file.deleteRules)
+    return {"auditgraf-gone.yaml": gone, "auditgraf.yaml": file.model_copy(update={"deleteRules": None})}
+
+
+def _refuse_taken_titles(before: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """Grafana takes one rule after the other: a title that another rule still has, when its turn comes, stops it."""
+    owners = {title.lower(): uid for uid, title in before.items() if uid in now}
+    for uid, title in now.items():
+        if owners.get(title.lower(), uid) == uid:
+            continue
+        rule, owner = (each.removeprefix("auditgraf-") for each in (uid, owners[title.lower()]))
+        name = title.replace("$$", "$")
+        raise ConfigError(
+            f"rule {rule}: {name!r} was the name of {owner} in the last render, and Grafana would not start; give"
+            f" {rule} another name, at least until Grafana has read a render without it"
+        )
 
 
 def uid(rule: Rule) -> str:
@@ -199,10 +232,17 @@ def _annotations(rule: Rule, options: AlertingOptions) -> dict[str, str]:
         "description": message.plain(rule.description),
         "event_url": message.event_url(options.base_url) if "event_id" in rule.told() else "",
         "dashboard_url": message.events_url(rule, options.base_url),
-        "runbook_url": message.plain(rule.runbook or ""),
+        "runbook_url": message.plain(rule.runbook or _runbook(rule, options)),
         "count": message.count(rule),
     }
     return {name: text for name, text in written.items() if text}
+
+
+def _runbook(rule: Rule, options: AlertingOptions) -> str:
+    """The page of a rule of ours, where the deployment says where these pages are."""
+    if options.runbooks is None or rule.id not in default_rules():
+        return ""
+    return f"{options.runbooks.rstrip('/')}/{rule.id}.md"
 
 
 def _labels(rule: Rule) -> dict[str, str]:
@@ -226,6 +266,8 @@ def _route(rule: Rule) -> Route:
         group_by=("...",) if rule.of_moment else ("grafana_folder", "alertname"),
         mute_times=rule.mute,
         group_wait=_AT_ONCE if rule.of_moment else None,
+        # It is gone before its group is looked at again: a Grafana that forgot that it was told does not tell it anew.
+        group_interval=format_duration(rule.recent + 3 * rule.interval) if rule.of_moment else None,
         repeat_interval=None if rule.repeat is None else format_duration(rule.repeat),
     )
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, StrictInt, model_validator
 
 from exporter.durations import parse_duration
 from exporter.mapping.section import Problem, nearest, refuse
+from provisioning.alerts.fields import field
 from provisioning.alerts.rule_base import EVENT_FIELDS, OF_EVENT, Grouped, PerEvent, Rule, Selecting, Windowed
 from provisioning.alerts.rule_values import DAYS, Baseline, Count, Days, FieldName, Fields, Hours, Line, Window, Zone
 from provisioning.alerts.selection import Selection
@@ -106,6 +107,12 @@ class New(Selecting):
     def conflicts(cls, data: Mapping[str, Any]) -> Iterator[Problem]:
         yield from super().conflicts(data)
         yield from _same_field(data)
+
+    @model_validator(mode="after")
+    def _tells_apart(self) -> Self:
+        if len({field(name).label for name in self.grouped()}) < len(self.grouped()):
+            raise ValueError(f"of: {self.of} and one of group_by are both called {field(self.of).label}; name another")
+        return self
 
 
 class Absence(Grouped):
@@ -238,7 +245,7 @@ class Ingestion(Rule):
 
     kind: Literal["ingestion"]
     check: Annotated[str, BeforeValidator(_check)]
-    above: Annotated[int, Field(ge=0, le=2**53)] = 0
+    above: Annotated[StrictInt, Field(ge=0, le=2**53)] = 0
     window: Window = timedelta(minutes=10)
 
     @property

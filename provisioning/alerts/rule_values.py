@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field
 
 from exporter.durations import format_duration, parse_duration
 from exporter.mapping.section import kind, nearest
-from provisioning.alerts.fields import RESERVED, field
+from provisioning.alerts.fields import ATTRIBUTE_LABEL, RESERVED, field
 
 Severity = Literal["info", "warning", "critical"]
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -49,10 +49,14 @@ def _fields(value: object) -> object:
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, list | tuple):
         raise ValueError(f"must be a list of fields, e.g. [actor], not {kind(value)}")
-    for name in names:
-        field(name if isinstance(name, str) else str(name))
-    if len({field(name).label for name in names}) < len(names):
-        raise ValueError("names a field twice; remove one")
+    first: dict[str, str] = {}
+    for name in map(str, names):
+        label = field(name).label
+        if label in first:
+            known = first[label]
+            same = "names a field twice" if known == name else f"{known} and {name} are both called {label}"
+            raise ValueError(f"{same}; remove one")
+        first[label] = name
     return tuple(names)
 
 
@@ -67,7 +71,7 @@ def _labels(value: object) -> object:
     for name, text in value.items():
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or name.startswith("__"):
             raise ValueError(f"{name!r} is no label; write letters, digits and _, e.g. team")
-        if name in RESERVED:
+        if name in RESERVED or name.lower().startswith(ATTRIBUTE_LABEL):
             raise ValueError(f"{name!r} is set by the rule itself; choose another name")
         if not isinstance(text, str) or not text.isprintable() or len(text) > 200:
             raise ValueError(f"{name}: must be one line of text, at most 200 characters; put it in quotes")

@@ -27,8 +27,13 @@ pytestmark = [
 
 GALLERY = Path(os.environ.get("GALLERY") or Path(__file__).parents[2] / "build" / "gallery")
 WIDTH = 1600
-# A row of the grid with the gap below it, and what Grafana puts around the grid, in pixels.
+# A row of the grid with the gap below it, and what is above and below the grid, in pixels.
 ROW, AROUND = 38, 60
+# The height of a window that shows all, null before the grid is there; newer Grafana has the filters above it.
+HEIGHT = """(() => {
+    const grid = document.querySelector('.react-grid-layout')?.getBoundingClientRect();
+    return grid?.height ? Math.ceil(grid.bottom + 40) : null;
+})()"""
 
 # As many answers came as panels ask, none waits for data, every map shows something, and nothing was written in the
 # last half second.
@@ -81,6 +86,8 @@ def _look_at(page: Page, grafana: Grafana, dashboard: Json, parameters: dict[str
     rows = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in dashboard["panels"])
     page.size(WIDTH, rows * ROW + AROUND)
     page.open(f"{grafana.open_url}/d/{dashboard['uid']}?kiosk&{urlencode(parameters)}")
+    page.wait(HEIGHT, f"{dashboard['uid']} has panels")
+    page.size(WIDTH, page.run(HEIGHT))
     _drawn(page, dashboard)
 
 

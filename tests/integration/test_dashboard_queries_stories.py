@@ -104,7 +104,10 @@ def test_changes_of_another_shape_are_no_error(fresh: Panels, changes: str) -> N
 
 
 def test_the_record_keeps_nulls_of_the_sender(panels: Panels) -> None:
-    (row,) = panels.rows("audit-event", "Record", id_of(panels, "changes IS NOT NULL"))
+    event = id_of(panels, "changes IS NOT NULL")
+    (head, row) = panels.rows("audit-event", "Record", event)
+    assert head["record"] == event["event_id"]
+    assert head["time"] > row["time"]
     record = json.loads(row["record"])
     assert record["changes"]["note"] == {"before": None, "after": "new"}
     assert record["attributes"] == {"http.request.method": "POST"}
@@ -112,7 +115,9 @@ def test_the_record_keeps_nulls_of_the_sender(panels: Panels) -> None:
 
 
 def test_the_source_says_where_the_record_came_from(panels: Panels) -> None:
-    (row,) = panels.rows("audit-event", "Source", id_of(panels, "changes IS NOT NULL"))
+    (head, row) = panels.rows("audit-event", "Source", id_of(panels, "changes IS NOT NULL"))
+    assert head["source"] == "shop"
+    assert head["time"] > row["time"]
     assert json.loads(row["source"]) == {
         "resource": {"service.name": "shop", "host.name": "shop-1"},
         "scope": {"name": "shop.audit"},

@@ -226,7 +226,7 @@ def test_months_of_links_go_when_nothing_is_left_that_they_seal(database: str) -
     assert [head[:2] for head in detail] == [[1, 4]]
     clean(database, count(database))
     assert verified(database, against=kept).findings == []
-    older = Heads(kept.made_at, {1: (3, bytes(32))})
+    older = Heads(kept.made_at - timedelta(days=62), {1: (3, bytes(32))})
     assert verified(database, against=older).outcome.uncompared == 1
     tamper(database, "UPDATE audit.digest_checkpoints SET digest = sha256('forged')")
     assert set(verified(database).kinds) == {"link_changed", "link_missing"}
@@ -248,3 +248,20 @@ def test_verification_of_a_partition_that_is_being_dropped_sees_it_whole_or_reti
         clean(database, 20)
     retain(database)
     clean(database, count(database))
+
+
+def test_copies_of_held_events_from_before_a_dump_belong_to_the_restored_partition(database: str) -> None:
+    name = fill(database, "log", 30)
+    number = hold(database)
+    # As after pg_restore: the partition that they were copied from has another oid by now.
+    execute(
+        database,
+        f"""INSERT INTO audit.held_events
+        SELECT e.*, 'log', ARRAY[{number}], 1 FROM audit.{name} AS e WHERE actor_id = 'u1'""",
+    )
+    retain(database)
+    assert fetch(database, "SELECT count(*) AS n FROM audit.held_events WHERE partition IS NULL") == [{"n": 2}]
+    assert fetch(database, "SELECT count(*) AS n FROM audit.events WHERE actor_id = 'u1'") == [{"n": 2}]
+    clean(database)
+    tamper(database, "UPDATE audit.held_events SET outcome = 'failure' WHERE message = 'event 1'")
+    assert verified(database).kinds == ["changed"]

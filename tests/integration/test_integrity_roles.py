@@ -58,3 +58,16 @@ def test_the_reader_sees_links_and_no_leaves(store: Store, database: str) -> Non
     [row] = fetch(as_role(database, "auditgraf_reader"), "SELECT * FROM audit.digest_links")
     assert set(row) == {"chain", "sequence", "made_at", "kind", "retention_class", "events", "detail"}
     assert (row["chain"], row["sequence"], row["kind"], row["events"]) == (1, 1, "stored", 2)
+
+
+def test_nobody_who_may_only_read_can_hold_up_those_who_store(database: str) -> None:
+    """Advisory locks are everybody's; only what can wait may wait for one."""
+    waiting = fetch(
+        database,
+        r"SELECT proname FROM pg_proc WHERE pronamespace = 'audit'::regnamespace "
+        r"AND prosrc ~ 'pg_advisory_(xact_)?lock\(' ORDER BY 1",
+    )
+    assert [row["proname"] for row in waiting] == ["remove_summaries"]
+    for role in ("auditgraf_writer", "auditgraf_reader"):
+        with pytest.raises((errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction)):
+            execute(as_role(database, role), "SELECT FROM audit.locks FOR UPDATE")

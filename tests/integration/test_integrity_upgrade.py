@@ -39,17 +39,43 @@ def test_events_older_than_the_digests_are_told_and_are_no_finding(unsealed: str
     assert [link["detail"] for link in told] == [{"events": 20}, {"events": 30}]
 
 
-def test_among_older_events_an_inserted_one_is_noticed_by_their_number(unsealed: str) -> None:
+def smuggled(url: str, days_ago: int) -> None:
     tamper(
-        unsealed,
-        f"""INSERT INTO audit.{partition("log", 3)} (id, occurred_at, received_at, occurred_ns, source_id, severity,
-                                                     outcome, attributes, flags)
+        url,
+        f"""INSERT INTO audit.{partition("log", days_ago)}
+            (id, occurred_at, received_at, occurred_ns, source_id, severity, outcome, attributes, flags)
         SELECT gen_random_uuid(), occurred_at, received_at, 1, 1, 9, 'success', '{{}}', '{{}}'
-        FROM audit.{partition("log", 3)} LIMIT 2""",
+        FROM audit.{partition("log", days_ago)} LIMIT 2""",
     )
+
+
+def test_among_older_events_an_inserted_one_is_noticed_by_their_number(unsealed: str) -> None:
+    smuggled(unsealed, 3)
     [found] = verified(unsealed).findings
     assert (found.kind, found.day) == ("not_sealed", TODAY - timedelta(days=3))
     assert found.text.startswith("2 more events")
+
+
+def test_inserted_events_are_told_after_they_were_sealed_late_with_the_older_ones(unsealed: str) -> None:
+    smuggled(unsealed, 3)
+    seal_late(unsealed)
+    [found] = verified(unsealed).findings
+    assert (found.kind, found.day) == ("not_sealed", TODAY - timedelta(days=3))
+    assert found.text.startswith("2 more events were sealed late")
+
+
+def test_older_events_deleted_before_they_were_sealed_leave_no_room_for_others(unsealed: str) -> None:
+    tamper(unsealed, f"DELETE FROM audit.{partition('log', 3)} WHERE message IN ('event 1', 'event 2')")
+    seal_late(unsealed)
+    clean(unsealed)
+    smuggled(unsealed, 3)
+    assert verified(unsealed).kinds == ["inserted", "inserted"]
+
+
+def test_older_events_forgotten_and_then_sealed_late_are_no_finding(unsealed: str) -> None:
+    forget(unsealed, as_role(unsealed, "auditgraf_writer"), "u1", by="officer")
+    seal_late(unsealed)
+    clean(unsealed)
 
 
 def test_older_events_can_be_sealed_late_and_are_watched_from_then_on(unsealed: str) -> None:

@@ -133,10 +133,10 @@ def _copy(connection: psycopg.Connection[tuple[object, ...]], message: str) -> N
 
 def test_where_every_chain_is_taken_a_writer_waits_for_the_last_one(store: Store, database: str) -> None:
     with psycopg.connect(database) as taken:
-        taken.execute("SELECT pg_advisory_xact_lock(hashtext('audit.digests'), n) FROM generate_series(1, 33) AS n")
+        taken.execute("SELECT FROM audit.locks WHERE kind = 'chain' AND number > 0 FOR UPDATE")
         with ThreadPoolExecutor() as pool:
             writing = pool.submit(store.write, request(record("patient")))
-            waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = 33"
+            waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted"
             wait_until(lambda: fetch(database, waiting)[0]["count"], "the writer waits for chain 33")
             taken.commit()
             assert writing.result(30).stored == 1

@@ -131,7 +131,7 @@ def test_what_vanishes_from_the_rules_is_deleted_in_every_later_render(tmp_path:
     def written(text: str) -> dict[str, object]:
         options = ProvisioningOptions("127.0.0.1:5432", "audit", alerts=read(tmp_path, text))
         render(tmp_path / "out", options)
-        path = tmp_path / "out" / "alerting" / "auditgraf.yaml"
+        path = tmp_path / "out" / "alerting" / "auditgraf-gone.yaml"
         return dict(yaml.safe_load(path.read_text())) if path.exists() else {}
 
     assert "deleteRules" not in written(f"rules:\n{RULE}\n")
@@ -152,6 +152,55 @@ def test_contact_points_are_deleted_only_where_no_policy_of_others_can_name_them
     assert [each.uid for each in ours.deleteContactPoints or ()] == ["auditgraf-0123"]
 
 
+def test_rules_that_are_gone_stand_in_the_file_that_grafana_reads_first(tmp_path: Path) -> None:
+    # Else a new rule with the title of one that goes keeps Grafana from starting.
+    for text in (RULE, RULE.replace("id: one", "id: two")):
+        options = ProvisioningOptions("127.0.0.1:5432", "audit", alerts=read(tmp_path, f"rules:\n{text}\n"))
+        render(tmp_path / "out", options)
+    first, second = [yaml.safe_load(path.read_text()) for path in sorted((tmp_path / "out" / "alerting").iterdir())]
+    assert first == {"apiVersion": 1, "deleteRules": [{"orgId": 1, "uid": "auditgraf-one"}]}
+    assert [rule["uid"] for group in second["groups"] for rule in group["rules"]] == ["auditgraf-two"]
+
+
+def test_a_name_that_another_rule_still_had_in_the_last_render_is_refused(tmp_path: Path) -> None:
+    def written(first: str, second: str) -> None:
+        rules = f"[{{id: a, name: {first}, kind: any, filter: all}}, {{id: b, name: {second}, kind: any, filter: all}}]"
+        alerts = read(tmp_path, f"rules: {rules}")
+        render(tmp_path / "out", ProvisioningOptions("127.0.0.1:5432", "audit", alerts=alerts))
+
+    written("One", "Two")
+    with pytest.raises(ConfigError, match="rule a: 'two' was the name of b in the last render"):
+        written("two", "One")
+    written("Three", "One 2")
+    written("Two", "One")
+
+
+def test_an_integration_that_is_taken_out_of_a_contact_point_is_told_nothing_any_more(tmp_path: Path) -> None:
+    mail, hook = "{email: {addresses: [a@example.com]}}", "{webhook: {url: $HOOK}}"
+    options = AlertingOptions("http://grafana", "auditgraf")
+    both = read(tmp_path, f"contact_points: {{desk: [{mail}, {hook}], other: [{mail}]}}\nrules: []")
+    _, before = alerting_file(both, options, Written())
+    one = read(tmp_path, f"contact_points: {{desk: [{hook}]}}\nrules: []")
+    file, _ = alerting_file(one, options, before)
+    # Its first integration; `other` may be named by somebody's policy.
+    assert [each.uid for each in file.deleteContactPoints or ()] == [before.receivers[0]]
+
+
+@pytest.mark.parametrize(
+    ("keys", "refused"),
+    [
+        ("kind: count, above: 1, group_by: [attributes.a-b, attributes.A_B]", "both called attr_a_b"),
+        ("kind: new, of: attributes.a-b, group_by: [attributes.a_b]", "both called attr_a_b"),
+        (f"kind: new, of: attributes.{'x' * 70}1, group_by: [attributes.{'x' * 70}2]", "both called attr_xxx"),
+        ("kind: any, labels: {attr_x: y}", "set by the rule itself"),
+        ("kind: ingestion, check: lag, above: true", "must be a whole number"),
+    ],
+)
+def test_what_would_be_one_label_for_two_things_is_refused(tmp_path: Path, keys: str, refused: str) -> None:
+    selection = "" if "ingestion" in keys else "filter: all, "
+    assert refused in refusal(tmp_path, f"rules: [{{id: one, name: One, {selection}{keys}}}]")
+
+
 def test_a_mistake_in_the_rules_leaves_the_files_as_they_were(tmp_path: Path) -> None:
     options = ProvisioningOptions("127.0.0.1:5432", "audit", alerts=read(tmp_path, f"rules:\n{RULE}\n"))
     render(tmp_path / "out", options)
@@ -162,3 +211,14 @@ def test_a_mistake_in_the_rules_leaves_the_files_as_they_were(tmp_path: Path) ->
             ProvisioningOptions("127.0.0.1:5432", "audit", alert_folder="", alerts=options.alerts),
         )
     assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == before
+
+
+def test_the_pages_of_default_rules_are_linked_where_the_deployment_has_them(tmp_path: Path) -> None:
+    alerts = read(tmp_path, f"defaults: [mass-deletion]\nrules:\n{RULE}\n")
+    options = AlertingOptions("http://grafana", "auditgraf", runbooks="https://wiki.example.com/audit/")
+    file, _ = alerting_file(alerts, options, Written())
+    pages = {rule.uid: rule.annotations.get("runbook_url") for group in file.groups or () for rule in group.rules}
+    assert pages == {
+        "auditgraf-mass-deletion": "https://wiki.example.com/audit/mass-deletion.md",
+        "auditgraf-one": None,
+    }

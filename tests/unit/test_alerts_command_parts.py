@@ -48,6 +48,14 @@ def test_a_link_has_what_labels_say_and_leaves_out_what_they_do_not() -> None:
     assert expanded(template, {}, 1).endswith("&to=now")
 
 
+def test_the_link_of_what_happened_once_leads_to_its_day() -> None:
+    once = rule("{kind: any, filter: all}")
+    template = message.events_url(once, "https://grafana.example")
+    late = expanded(template, {"at": "2026-11-22 12:48:56 UTC", "actor_key": "x"}, 1)
+    assert late.endswith("?from=2026-11-22%2000:00:00&to=2026-11-22%2023:59:59&var-actor=x")
+    assert "from=now-" in expanded(template, {"more": "true"}, 12)
+
+
 def test_every_template_of_every_default_rule_is_understood() -> None:
     for each in default_rules().values():
         texts = [message.summary(each), message.events_url(each, "https://g"), message.event_url("https://g")]

@@ -242,6 +242,19 @@ def test_uids_stay_when_other_integrations_come_and_go() -> None:
     assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,40}", uid) for uid in uids[1])
 
 
+def test_a_webhook_can_get_its_token_by_oauth2_from_12_1_on() -> None:
+    where = {"token_url": "https://example.com/token", "client_id": "audit", "client_secret": "$OAUTH"}
+    token: dict[str, Any] = {**where, "scopes": ["a"]}
+    given: dict[str, Any] = {"url": "$HOOK", "http_config": {"oauth2": token}}
+    points = POINTS.validate_python({"all": [{"webhook": given}]})
+    assert needed_variables(points) == {"HOOK", "OAUTH"}
+    for version in (ANY, Version(12, 0)):
+        assert [place for place, _ in version_problems(points, version)] == [("all", 0, "webhook", "http_config")]
+    (point,) = contact_points(points, without_resolved=(), version=Version(12, 1))
+    assert point.receivers[0].settings["http_config"] == given["http_config"] | {"oauth2": token | {"scopes": ("a",)}}
+    assert "remove one" in problems({"all": [{"webhook": given | {"username": "u", "password": "$P"}}]})
+
+
 @pytest.mark.parametrize("kind", sorted(NEWER_LEAST))
 def test_a_kind_that_an_old_grafana_does_not_know_is_refused_for_it(kind: str) -> None:
     points = POINTS.validate_python({"all": [{kind: NEWER_LEAST[kind]}]})

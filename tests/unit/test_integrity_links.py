@@ -54,7 +54,7 @@ def test_every_column_changes_the_digest(change: dict[str, object]) -> None:
 
 
 def test_covers_are_read_by_line() -> None:
-    assert LINK.parts() == (
+    assert parse_covers(LINK.covers) == (
         Cover(1, date(2026, 11, 23), 2, 0, "ab" * 32),
         Cover(9, None, 0, 1, "cd" * 32),
     )
@@ -67,6 +67,30 @@ def test_covers_are_read_by_line() -> None:
 def test_covers_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_covers(text)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"events": 3},
+        {"kind": "retired", "chain": 0},
+        {"kind": "unsealed", "chain": 0},
+        {"chain": 0},
+        {"kind": "sealed_late"},
+        {"kind": "no kind"},
+        {"covers": f"1 2026-11-23 2 1 {'ab' * 32}"},
+        {"kind": "pseudonymised", "chain": 0, "covers": f"1 2026-11-23 2 1 {'ab' * 32}"},
+        {"kind": "released", "chain": 0, "covers": f"1 2026-11-23 2 0 {'ab' * 32}"},
+        {"detail": f"\n9 - 0 1 {'cd' * 32}"},
+        {"retention_class": "default\n2"},
+    ],
+    ids="+".join,
+)
+def test_what_no_link_of_a_kind_says_is_refused(change: dict[str, object]) -> None:
+    link = replace(LINK, covers=f"1 2026-11-23 2 0 {'ab' * 32}")
+    assert len(link.parts()) == 1
+    with pytest.raises((ValueError, KeyError), match=r"."):
+        replace(link, **change).parts()  # type: ignore[arg-type]
 
 
 def test_a_detail_that_is_no_json_says_nothing() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 
 from exporter.store.integrity.finding import Finding
 from exporter.store.integrity.heads import Heads
@@ -57,6 +57,7 @@ class Walk:
     _wanted: dict[int, tuple[int, bytes]] = field(default_factory=dict)
     _checkpoints: dict[int, tuple[int, bytes]] = field(default_factory=dict)
     _expired: dict[int, tuple[int, bytes]] = field(default_factory=dict)
+    _upgrading: bool = True  # only what the upgrade wrote was read of chain 0 yet
 
     def begin(self, connection: Connection) -> Iterator[Finding]:
         """Reads where the chains begin, and walks them for the first time."""
@@ -65,7 +66,9 @@ class Walk:
             self._checkpoints[chain] = self.heads[chain] = (sequence, digest)
             if chain in self._wanted and self._wanted[chain][0] <= sequence:
                 kept = self._wanted.pop(chain)
-                if kept[0] < sequence:
+                if kept[0] < sequence and self._kept_this_month():
+                    yield _expired_early(chain, sequence, kept[0])
+                elif kept[0] < sequence:
                     self.uncompared += 1
                 elif kept[1] != digest:
                     yield _other(chain, kept[0])
@@ -79,6 +82,13 @@ class Walk:
                 chain=chain,
                 sequence=sequence,
             )
+
+    def _kept_this_month(self) -> bool:
+        """Whether the links kept elsewhere are too young for any after them to have expired: months go when they are
+        over. By the clock of whoever verifies, not by PostgreSQL's.
+        """
+        month = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        return self.against is not None and self.against.made_at >= month
 
     def extend(self, connection: Connection) -> Iterator[Finding]:
         """Walks on. Within a transaction."""
@@ -121,6 +131,12 @@ class Walk:
 
     def _add_up(self, link: Link, *, sound: bool) -> None:
         told = link.told()
+        if link.chain == 0:
+            kept = link.sequence if self.against is None else self.against.links.get(0, (0, FIRST))[0]
+            is_first = link.kind == "unsealed" and 0 not in self._checkpoints and link.sequence <= kept
+            self._upgrading = self._upgrading and is_first
+        if link.kind == "unsealed" and not self._upgrading:
+            raise ValueError("nothing but the upgrade counts events from before it")
         if link.kind == "expired":
             self._expired = {chain: (sequence, bytes.fromhex(digest)) for chain, sequence, digest in told}
         elif link.kind == "pseudonymised":
@@ -164,6 +180,14 @@ def _changed(link: Link, what: str) -> Finding:
         sequence=link.sequence,
         sealed_at=link.made_at,
     )
+
+
+def _expired_early(chain: int, first: int, kept: int) -> Finding:
+    text = (
+        f"chain {chain} begins after link {first}, and link {kept} was kept elsewhere this month: a month of links "
+        "expires when it is over, not before"
+    )
+    return Finding("chain_cut", text, chain=chain, sequence=kept)
 
 
 def _other(chain: int, sequence: int) -> Finding:

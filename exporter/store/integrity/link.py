@@ -76,7 +76,13 @@ class Link:
         parts = parse_covers(self.covers)
         # Its digest does not tell where the detail ends and the covers begin, but for their lines.
         broken = "\n" in (self.detail or "") or "\n" in self.retention_class
-        if broken or self.events != sum(part.adds for part in parts) or not all(map(_POSSIBLE[self.kind], parts)):
+        misplaced = (self.kind == "stored") != (self.chain > 0)
+        if (
+            broken
+            or misplaced
+            or self.events != sum(part.adds for part in parts)
+            or not all(map(_POSSIBLE[self.kind], parts))
+        ):
             raise ValueError(f"link {self.sequence} of chain {self.chain} is none of kind {self.kind}")
         return parts
 

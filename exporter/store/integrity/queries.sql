@@ -32,8 +32,10 @@ LEFT JOIN pg_class AS events ON events.relname = t.partition AND events.relnames
 WHERE t.number = ANY (%s::int[]);
 
 -- name: attached_partitions
--- All partitions of all classes: class, name, numbers of their leaf tables.
+-- All partitions of all classes: class, name, day (NULL where the name is not one of ours), numbers of their leaf tables.
 SELECT substring(parent.relname FROM '^events_(.*)$'), child.relname,
+       CASE WHEN child.relname ~ '_p\d{8}(_\d+)?$'
+            THEN to_date(substring(child.relname FROM '_p(\d{8})(?:_\d+)?$'), 'YYYYMMDD') END,
        ARRAY(SELECT number FROM audit.leaf_tables AS t WHERE t.partition = child.relname)
 FROM pg_class AS parent
 JOIN pg_inherits ON inhparent = parent.oid
@@ -48,10 +50,23 @@ LOCK TABLE {table} IN ACCESS SHARE MODE;
 SELECT count(*) FROM {events} AS event;
 
 -- name: held_without_leaves
+-- Held events that audit.events shows and no link watches: of a class without leaf tables among these numbers, or copies
+-- from a partition that neither is one nor is on its way out.
 SELECT retention_class, count(*) FROM audit.held_events AS h
-WHERE h.partition IS NULL
-  AND NOT EXISTS (SELECT FROM audit.leaf_tables AS t WHERE t.partition = 'held_events' AND t.retention_class = h.retention_class)
+WHERE CASE WHEN h.partition IS NULL
+           THEN NOT EXISTS (SELECT FROM audit.leaf_tables AS t
+                            WHERE t.number = ANY (%s::int[]) AND t.partition = 'held_events'
+                                AND t.retention_class = h.retention_class)
+           ELSE NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = h.partition)
+                AND NOT EXISTS (SELECT FROM audit.retiring AS r WHERE r.relation = h.partition) END
 GROUP BY 1 ORDER BY 1;
+
+-- name: classes
+SELECT class FROM audit.retention_classes;
+
+-- name: orders
+-- Numbers of the orders to forget a person.
+SELECT id FROM audit.forget_orders;
 
 -- name: unsealed_classes
 -- Classes without a trigger that seals what is stored, or with one that does not fire.

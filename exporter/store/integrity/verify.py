@@ -11,6 +11,7 @@ from datetime import date, datetime
 from psycopg import IsolationLevel, errors
 from psycopg.types.json import Jsonb
 
+from exporter.errors import ConfigError
 from exporter.store.integrity import leaves
 from exporter.store.integrity.chains import Sealed, Walk
 from exporter.store.integrity.finding import Finding, Kind
@@ -23,6 +24,7 @@ from exporter.store.session import Connection
 _PACKAGE = __package__
 _TRIES = 3
 _KEPT_FINDINGS = 20
+_OTHER_WAY = "were inserted by another way than the collector's"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,8 @@ def verify(
     """Computes every digest anew and compares. `url`: the owner's; `found` gets each finding as it is made.
 
     Locks nothing that writers need; retention finds a partition in use while its events are read, and takes it in its
-    next run. Leaves a row in audit.verifications. Raises RetentionError, StoreUnavailableError.
+    next run. Leaves a row in audit.verifications. Raises ConfigError for a class that there is not, RetentionError,
+    StoreUnavailableError.
     """
     with as_owner(url) as connection:
         return _Run(connection, scope, Walk(against), found, progress).do()
@@ -121,6 +124,7 @@ class _Run:
 
     def do(self) -> Outcome:
         self.connection.execute(query("settings", _PACKAGE))
+        self._check_scope()
         started_at = clock.now(self.connection)
         self.progress(Progress())
         with _snapshot(self.connection):
@@ -135,6 +139,7 @@ class _Run:
         with _snapshot(self.connection):
             self._add(self.walk.extend(self.connection))
             self._add(self._without_leaves())
+            self._add(self._unknown_orders())
             heads = Heads(clock.now(self.connection), dict(self.walk.heads))
         outcome = Outcome(
             started_at,
@@ -149,6 +154,12 @@ class _Run:
         )
         self._record(outcome)
         return outcome
+
+    def _check_scope(self) -> None:
+        """A verification of nothing must not look like one that found nothing."""
+        known = sorted(name for (name,) in self.connection.execute(query("classes", _PACKAGE)))
+        if self.scope.retention_class not in (None, *known):
+            raise ConfigError(f"there is no retention class {self.scope.retention_class}; there are {', '.join(known)}")
 
     def _add(self, findings: Iterator[Finding]) -> None:
         for finding in findings:
@@ -200,18 +211,28 @@ class _Run:
                 yield Finding("sealing_off", text, name)
 
     def _without_leaves(self) -> Iterator[Finding]:
-        """Events of partitions that nothing was ever stored in by way of their class."""
-        for name, partition, numbers in self.connection.execute(query("attached_partitions", _PACKAGE)).fetchall():
-            if not self.walk.sealed.keys().isdisjoint(numbers):
+        """Events of partitions that no link watches: nothing was stored in them by way of their class, or they are said
+        to be dropped.
+        """
+        watched = [number for number, sealed in self.walk.sealed.items() if not sealed.retired]
+        for name, partition, day, numbers in self.connection.execute(query("attached_partitions", _PACKAGE)).fetchall():
+            if not set(watched).isdisjoint(numbers) or not self.scope.has(name, day):
                 continue
-            day = datetime.strptime(partition[len(f"events_{name}_p") :][:8], "%Y%m%d").date()
-            if self.scope.has(name, day) and (count := leaves.count_events(self.connection, partition, name)):
-                text = f"all {count} events of {partition} were inserted by another way than the collector's"
-                yield Finding("not_sealed", text, name, day)
-        for name, count in self.connection.execute(query("held_without_leaves", _PACKAGE)).fetchall():
+            if count := leaves.count_events(self.connection, partition, name):
+                dropped = not self.walk.sealed.keys().isdisjoint(numbers)
+                what = "should be gone: a link says that retention dropped the partition" if dropped else _OTHER_WAY
+                yield Finding("not_sealed", f"all {count} events of {partition} {what}", name, day)
+        for name, count in self.connection.execute(query("held_without_leaves", _PACKAGE), (watched,)).fetchall():
             if self.scope.has(name, None):
                 text = f"{count} held events of class {name} were inserted by another way than retention's"
                 yield Finding("not_sealed", text, name)
+
+    def _unknown_orders(self) -> Iterator[Finding]:
+        known = {number for (number,) in self.connection.execute(query("orders", _PACKAGE))}
+        for order in sorted(self.walk.orders.keys() - known):
+            events = self.walk.orders[order]
+            text = f"{events} events were changed under order {order} to forget a person, which was never given"
+            yield Finding("unfounded", text)
 
     def _record(self, outcome: Outcome) -> None:
         detail = {

@@ -154,14 +154,17 @@ RETURNING reason, filter;
 SELECT count(*) FROM audit.events WHERE {condition};
 
 -- name: hold_partition
--- Copies the events of a partition that a hold wants; those copied for another hold get this one's number too.
+-- Copies the events of a partition that a hold wants; those copied for another hold get this one's number too. In a
+-- database that was restored from a dump the partition is another relation than it was when they were copied.
 INSERT INTO audit.held_events AS held ({columns}, retention_class, hold_ids, partition)
 SELECT {columns}, retention_class, ARRAY[%(hold_id)s::bigint], %(relation)s::oid
 FROM (SELECT *, %(retention_class)s::text AS retention_class FROM {table}) AS events
 WHERE {condition}
 ON CONFLICT (id, occurred_at, retention_class) DO UPDATE
-SET hold_ids = array_append(held.hold_ids, %(hold_id)s::bigint)
-WHERE NOT %(hold_id)s::bigint = ANY (held.hold_ids);
+SET hold_ids = CASE WHEN %(hold_id)s::bigint = ANY (held.hold_ids) THEN held.hold_ids
+                    ELSE array_append(held.hold_ids, %(hold_id)s::bigint) END,
+    partition = CASE WHEN held.partition IS NOT NULL THEN excluded.partition END
+WHERE NOT %(hold_id)s::bigint = ANY (held.hold_ids) OR held.partition <> excluded.partition;
 
 -- name: count_in_partition
 SELECT count(*) FROM (SELECT *, %(retention_class)s::text AS retention_class FROM {table}) AS events WHERE {condition};

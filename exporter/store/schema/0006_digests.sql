@@ -50,6 +50,15 @@ CREATE TABLE audit.leaf_template (
 -- Hashes can't be compressed, and to try costs more than to compute them.
 ALTER TABLE audit.leaf_template ALTER adds SET STORAGE EXTERNAL, ALTER removes SET STORAGE EXTERNAL;
 
+-- What the functions here wait for. Rows, not advisory locks: those can be taken, and kept, by whoever may send a query.
+CREATE TABLE audit.locks (
+    kind text NOT NULL,
+    number int NOT NULL,
+    PRIMARY KEY (kind, number)
+);
+INSERT INTO audit.locks SELECT 'chain', number FROM generate_series(0, 33) AS number;
+INSERT INTO audit.locks SELECT kind, 0 FROM unnest(ARRAY['partitions', 'leaves', 'digests', 'rollups']) AS kind;
+
 -- Runs of `auditgraf verify`.
 CREATE TABLE audit.verification_runs (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -89,7 +98,7 @@ DECLARE
                       ELSE 'leaves_' || substring(partition_name FROM '^events_(.*)$') END;
     made int;
 BEGIN
-    PERFORM pg_advisory_xact_lock(hashtextextended('audit.add_leaf_table', 0));
+    PERFORM FROM audit.locks WHERE kind = 'leaves' FOR UPDATE;
     SELECT number INTO made FROM audit.leaf_tables WHERE leaves = name;
     IF made IS NULL THEN
         EXECUTE format('CREATE TABLE audit.%I (LIKE audit.leaf_template INCLUDING STORAGE)', name);
@@ -138,7 +147,7 @@ BEGIN
     IF to_regclass(format('audit.%I', child)) IS NOT NULL THEN
         RETURN;
     END IF;
-    PERFORM pg_advisory_xact_lock(hashtextextended('audit.ensure_digests', 0));
+    PERFORM FROM audit.locks WHERE kind = 'digests' FOR UPDATE;
     -- Not by to_regclass, which remembers that it was not there a moment ago.
     IF EXISTS (SELECT FROM pg_class WHERE relnamespace = 'audit'::regnamespace AND relname = child) THEN
         RETURN;
@@ -169,7 +178,7 @@ BEGIN
             RAISE EXCEPTION 'no partition is made for %: out of the accepted window', day;
         END IF;
         CONTINUE WHEN audit.free_partition_name(parent, day) IS NULL;
-        PERFORM pg_advisory_xact_lock(hashtextextended('audit.ensure_partitions', 0));
+        PERFORM FROM audit.locks WHERE kind = 'partitions' FOR UPDATE;
         child := audit.free_partition_name(parent, day);
         CONTINUE WHEN child IS NULL;
         -- CREATE .. PARTITION OF would lock the parent against readers and writers; ATTACH does not.
@@ -182,6 +191,33 @@ BEGIN
     END LOOP;
     PERFORM audit.ensure_digests(date_trunc('month', current_date + ahead)::date) FROM unnest(ARRAY[0, 14]) AS ahead;
     RETURN made;
+END
+$$;
+
+-- As in 0003, and waits for a row.
+CREATE OR REPLACE FUNCTION audit.ensure_rollups(days date[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+AS $$
+DECLARE
+    day date;
+    first date;
+    child text;
+BEGIN
+    FOREACH day IN ARRAY days LOOP
+        IF day NOT BETWEEN current_date - 36600 AND current_date + 45 THEN
+            RAISE EXCEPTION 'no rollups are kept for %: out of the accepted window', day;
+        END IF;
+        first := date_trunc('month', day::timestamp)::date;
+        child := to_char(first, '"rollups_p"YYYYMM');
+        CONTINUE WHEN to_regclass(format('audit.%I', child)) IS NOT NULL;
+        PERFORM FROM audit.locks WHERE kind = 'rollups' FOR UPDATE;
+        -- Not by to_regclass, which remembers that it was not there a moment ago.
+        CONTINUE WHEN EXISTS (SELECT FROM pg_class WHERE relnamespace = 'audit'::regnamespace AND relname = child);
+        -- Room in each page, so that a count goes up without a new index entry.
+        EXECUTE format('CREATE TABLE audit.%I (LIKE audit.rollups INCLUDING ALL) WITH (fillfactor = 70)', child);
+        EXECUTE format('ALTER TABLE audit.rollups ATTACH PARTITION audit.%I FOR VALUES FROM (%L) TO (%L)',
+                       child, first::timestamptz, (first + interval '1 month')::timestamptz);
+    END LOOP;
 END
 $$;
 
@@ -206,13 +242,14 @@ BEGIN
         RAISE EXCEPTION 'events are stored in READ COMMITTED transactions only, so that no chain of digests forks';
     END IF;
     IF link_kind = 'stored' THEN
-        mine := 1;
-        WHILE mine <= 32 AND NOT pg_try_advisory_xact_lock(hashtext('audit.digests'), mine) LOOP
-            mine := mine + 1;
-        END LOOP;
+        SELECT number INTO mine FROM audit.locks WHERE kind = 'chain' AND number BETWEEN 1 AND 32
+        ORDER BY number LIMIT 1 FOR UPDATE SKIP LOCKED;
+        IF NOT FOUND THEN
+            mine := 33;
+        END IF;
     END IF;
     IF mine IN (0, 33) THEN
-        PERFORM pg_advisory_xact_lock(hashtext('audit.digests'), mine);
+        PERFORM FROM audit.locks WHERE kind = 'chain' AND number = mine FOR UPDATE;
     END IF;
     SELECT sequence, period, digest INTO head FROM audit.digests
     WHERE chain = mine AND period >= month ORDER BY sequence DESC LIMIT 1;

@@ -10,7 +10,16 @@ from provisioning.alerts.contacts.points import (
     Integration,
     contact_points,
     needed_variables,
+    uids,
     version_problems,
 )
 
-__all__ = ["OF_EVENTS", "ContactPoints", "Integration", "contact_points", "needed_variables", "version_problems"]
+__all__ = [
+    "OF_EVENTS",
+    "ContactPoints",
+    "Integration",
+    "contact_points",
+    "needed_variables",
+    "uids",
+    "version_problems",
+]

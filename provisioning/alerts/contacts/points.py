@@ -135,6 +135,12 @@ def contact_points(points: ContactPoints, *, without_resolved: Collection[str], 
     return made
 
 
+def uids(names: Collection[str], most: int) -> frozenset[str]:
+    """Of all integrations that contact points of these names could ever have had, `most` of a kind."""
+    kinds = [field.alias or key for key, field in Integration.model_fields.items() if key != "resolved"]
+    return frozenset(_uid(name, kind_of, at) for name in names for kind_of in kinds for at in range(most))
+
+
 def _contact_point(name: str, integrations: tuple[Integration, ...], *, silent: bool) -> ContactPoint:
     seen: dict[str, int] = {}
     receivers = []

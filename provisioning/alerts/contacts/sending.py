@@ -52,6 +52,33 @@ class Tls(Section):
     clientKey: Secret | None = None
 
 
+class Proxy(Section):
+    """What requests for a token go through."""
+
+    proxy_url: Address | None = None
+    proxy_from_environment: StrictBool | None = None
+    no_proxy: Text | None = None
+    proxy_connect_header: dict[str, Text] | None = None
+
+
+class OAuth2(Section):
+    """Where the token comes from that goes with the request (the client credentials of OAuth 2)."""
+
+    token_url: Address
+    client_id: Text
+    client_secret: Secret
+    scopes: tuple[Text, ...] | None = None
+    endpoint_params: dict[str, Text] | None = None
+    tls_config: Tls | None = None
+    proxy_config: Proxy | None = None
+
+
+class HttpConfig(Section):
+    """How Grafana makes itself known."""
+
+    oauth2: OAuth2
+
+
 class Signature(Section):
     """An HMAC over the body."""
 
@@ -75,12 +102,14 @@ class Webhook(_Request):
         "tlsConfig": Version(12, 0),
         "hmacConfig": Version(12, 0),
         "payload": Version(12, 0),
+        "http_config": Version(12, 1),
     }
 
     headers: dict[str, Text] | None = None
     tlsConfig: Tls | None = None
     hmacConfig: Signature | None = None
     payload: Payload | None = None
+    http_config: HttpConfig | None = None
 
     @classmethod
     def conflicts(cls, data: Mapping[str, Any]) -> Iterator[Problem]:
@@ -89,6 +118,8 @@ class Webhook(_Request):
         for name in headers if isinstance(headers, dict) else ():
             if str(name).lower() == "authorization":
                 yield ("headers", str(name)), "Grafana refuses this header here; write authorization_credentials"
+        for key in ("authorization_credentials", "username"):
+            yield from apart(data, key, "http_config")
 
 
 class OnCall(_Request):

@@ -128,7 +128,8 @@ def _usual(rule: Rule) -> str:
         case Rate():
             text = f"{whose}{{value}} times the events of the week before"
         case Sequence():
-            text = f"{whose}{{action}} after {{value}} times the other"
+            before = " or ".join(map(_words, rule.first.about or ())) or "first step"
+            text = f"{whose}{{action}} after {{value}} of: {before}"
         case Travel():
             text = "{actor}: from {left_place} to {place} at {value} km/h"
         case Ingestion():

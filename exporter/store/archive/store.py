@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import polars as pl
 import pyarrow as pa
@@ -24,7 +25,9 @@ from exporter.store.retention.retire import Archived
 from exporter.store.session import Connection
 
 _PACKAGE = __package__
-_LONGEST_REST_S = 1.0
+Some = TypeVar("Some")
+
+_LONGEST_REST_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +164,7 @@ def check(place: Place, manifest: Manifest, *, partial: bool = False) -> None:
     for file in manifest.files:
         before = content.events
         place.check(file.stored, partial=partial)
-        for some in files.read(place, file.name, of, partial=partial):
+        for some in _paced(files.read(place, file.name, of, partial=partial)):
             content.add(some)
         if content.events - before != file.events:
             raise _other(place, file.name, f"{content.events - before} events instead of {file.events}")
@@ -185,10 +188,15 @@ def described(file: DataFile) -> ManifestFile:
 
 def _parts(some: Iterable[pl.DataFrame], of: list[Column], seen: set[int]) -> Iterator[Part]:
     """The frames with their lines; the numbers of their sources are noted."""
-    began = time.monotonic()
-    for frame in some:
+    for frame in _paced(some):
         seen.update(frame["source_id"].unique().to_list())
         yield Part(lines(frame, of), frame)
-        # PostgreSQL waits with this, and whoever writes has its processors for half of the time.
-        time.sleep(min(time.monotonic() - began, _LONGEST_REST_S))
+
+
+def _paced(parts: Iterable[Some]) -> Iterator[Some]:
+    """The parts, with a rest behind each: whoever writes has the processors for two thirds of the time."""
+    began = time.monotonic()
+    for part in parts:
+        yield part
+        time.sleep(min(2 * (time.monotonic() - began), _LONGEST_REST_S))
         began = time.monotonic()

@@ -75,7 +75,7 @@ def alerting_file(alerts: Alerts, options: AlertingOptions, gone: Written) -> tu
     # What a contact point that is left behind says needs them still.
     texts = templates() if points or gone.receivers else []
     groups = _groups(alerts.rules, options)
-    names = {point.name.replace("$$", "$") for point in points}
+    names = {*alerts.contact_points, *(name + OF_EVENTS for name in of_moments)}
     tree = None
     if alerts.policies is not None:
         routes = [_route(rule) for rule in alerts.rules if rule.contact_point]

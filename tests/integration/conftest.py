@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.alert_history import AlertHistory, opened_history
 from tests.sending import Store
 
 
@@ -15,3 +16,16 @@ def store(database: str) -> Iterator[Store]:
     made = Store(database)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def history(shared_database: str) -> Iterator[AlertHistory]:
+    """What alert rules are asked of: one for all tests of a file."""
+    with opened_history(shared_database) as opened:
+        yield opened
+
+
+@pytest.fixture
+def emptied_history(history: AlertHistory) -> None:
+    """For tests each of which begins with an empty one."""
+    history.clear()

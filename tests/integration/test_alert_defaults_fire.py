@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from provisioning.alerts.file import default_rules
-from tests.alert_history import AlertHistory, at, labels, opened_history
+from tests.alert_history import AlertHistory, at, labels
 from tests.dashboard_world import BERLIN, TOKYO
+
+pytestmark = pytest.mark.usefixtures("emptied_history")
 
 RULES = default_rules()
 FAILED: dict[str, Any] = {"outcome": "failure"}
@@ -202,18 +204,6 @@ SAMPLES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "store-unavailable": ({"unavailable": 0}, {"unavailable": 1}),
 }
 OTHERS = {"audit-events-changed", "collector-silent", "retention-failing"}
-
-
-@pytest.fixture(scope="module")
-def history(shared_database: str) -> Iterator[AlertHistory]:
-    """One for all tests, each of which begins with an empty one."""
-    with opened_history(shared_database) as opened:
-        yield opened
-
-
-@pytest.fixture(autouse=True)
-def _emptied(history: AlertHistory) -> None:
-    history.clear()
 
 
 def _store(history: AlertHistory, stories: tuple[Some, ...]) -> None:

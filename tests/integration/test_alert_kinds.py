@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from tests.alert_history import MICROSECOND, NOON, SECOND, AlertHistory, at, labels, opened_history, rule
+from tests.alert_history import MICROSECOND, NOON, SECOND, AlertHistory, at, labels, rule
 from tests.dashboard_world import DAY, MINUTE
 
+pytestmark = pytest.mark.usefixtures("emptied_history")
+
 FAILED: dict[str, Any] = {"outcome": "failure", "action": "user.login_failed"}
-
-
-@pytest.fixture(scope="module")
-def history(shared_database: str) -> Iterator[AlertHistory]:
-    """One for all tests, each of which begins with an empty one."""
-    with opened_history(shared_database) as opened:
-        yield opened
-
-
-@pytest.fixture(autouse=True)
-def _emptied(history: AlertHistory) -> None:
-    history.clear()
 
 
 def test_any_tells_of_each_event_that_came_in_since_the_evaluation_before(history: AlertHistory) -> None:

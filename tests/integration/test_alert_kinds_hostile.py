@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -13,8 +12,10 @@ import yaml
 from exporter.errors import ConfigError
 from provisioning.alerts.rule import Rule
 from provisioning.alerts.statements import statement
-from tests.alert_history import AlertHistory, at, labels, opened_history, rule
+from tests.alert_history import AlertHistory, at, labels, rule
 from tests.dashboard_world import BERLIN, DAY, TOKYO
+
+pytestmark = pytest.mark.usefixtures("emptied_history")
 
 HOSTILE = {
     "quotes": 'O\'Brien "the" `boss`',
@@ -39,18 +40,6 @@ KINDS = {
     " group_by: [actor, service, address, action, target]}",
     "travel": "{kind: travel, filter: all, window: 7d, above_kmh: 1}",
 }
-
-
-@pytest.fixture(scope="module")
-def history(shared_database: str) -> Iterator[AlertHistory]:
-    """One for all tests, each of which begins with an empty one."""
-    with opened_history(shared_database) as opened:
-        yield opened
-
-
-@pytest.fixture(autouse=True)
-def _emptied(history: AlertHistory) -> None:
-    history.clear()
 
 
 def about(text: str) -> dict[str, Any]:

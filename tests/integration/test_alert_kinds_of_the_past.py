@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.alert_history import MICROSECOND, NOON, SECOND, AlertHistory, at, labels, opened_history, rule
+from tests.alert_history import MICROSECOND, NOON, SECOND, AlertHistory, at, labels, rule
 from tests.dashboard_world import BERLIN, DAY, HOUR, MINUTE, TOKYO
+
+pytestmark = pytest.mark.usefixtures("emptied_history")
 
 WEEK = 7 * DAY
 NEAR_BERLIN: dict[str, Any] = {"country": "DE", "city": "Potsdam", "latitude": 52.39, "longitude": 13.06}
-
-
-@pytest.fixture(scope="module")
-def history(shared_database: str) -> Iterator[AlertHistory]:
-    """One for all tests, each of which begins with an empty one."""
-    with opened_history(shared_database) as opened:
-        yield opened
-
-
-@pytest.fixture(autouse=True)
-def _emptied(history: AlertHistory) -> None:
-    history.clear()
 
 
 # By the actor's index, from everything that was, and from the counts.

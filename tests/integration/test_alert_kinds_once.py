@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.alert_history import NOON, AlertHistory, opened_history, rule
+from tests.alert_history import NOON, AlertHistory, rule
 from tests.dashboard_world import BERLIN, TOKYO
 
 CARACAS = {"country": "VE", "city": "Caracas", "latitude": 10.48, "longitude": -66.90}
@@ -60,13 +59,6 @@ happenings = st.lists(
     min_size=3,
     max_size=14,
 )
-
-
-@pytest.fixture(scope="module")
-def history(shared_database: str) -> Iterator[AlertHistory]:
-    """One for all examples, each of which begins with an empty one."""
-    with opened_history(shared_database) as opened:
-        yield opened
 
 
 def _moment(second: int) -> datetime:

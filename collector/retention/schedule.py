@@ -22,7 +22,7 @@ from collector.config import Config
 from exporter.errors import AuditgrafError
 
 log = logging.getLogger(__name__)
-# Starting Python anew, and being refused by PostgreSQL, should not become what the machine does all day.
+# Those who write go first wherever there is not enough processor for all.
 _NICER = 10
 
 
@@ -59,20 +59,28 @@ class Schedule:
 
     async def _repeat(self, seconds: float) -> None:
         while True:
-            # Not forked: threads are running here, and gRPC among them.
-            self._process = multiprocessing.get_context("spawn").Process(
-                target=run_in_child, args=(self._config,), name="retention", daemon=True
-            )
-            self._process.start()
+            self._process = start_child(self._config)
             await asyncio.to_thread(self._process.join)
             await asyncio.sleep(seconds)
 
 
-def run_in_child(config: Config) -> None:
+def start_child(config: Config) -> BaseProcess:
     """One run in a process of its own; what fails is told in the log, and recorded in the database."""
+    # Not forked: threads are running here, and gRPC among them.
+    process = multiprocessing.get_context("spawn").Process(
+        target=_run_in_child, args=(config,), name="retention", daemon=True
+    )
+    process.start()
+    assert process.pid is not None
+    # From here, because what it imports before it could do so itself takes longer than many a run.
+    with contextlib.suppress(ProcessLookupError):
+        os.setpriority(os.PRIO_PROCESS, process.pid, os.getpriority(os.PRIO_PROCESS, 0) + _NICER)
+    return process
+
+
+def _run_in_child(config: Config) -> None:
     # Ctrl-C reaches every process of the terminal; the collector says when this one ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(_NICER)
     logging.basicConfig(
         level=config.log_level.upper(),
         stream=sys.stderr,

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 import statistics
 import sys
@@ -22,7 +21,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +29,7 @@ from psycopg import sql
 
 from collector.config import Archive, Config, Database
 from collector.embedded import EmbeddedPostgres
-from collector.retention.schedule import run_in_child
+from collector.retention.schedule import start_child
 from exporter.store.migrate import migrate
 from tests.benchmarks.load import request
 from tests.integration.retained import retain
@@ -224,14 +222,8 @@ def _beside(writer: WriterAtWork, url: str, config: Config, sizes: Sequence[int]
             _load(url, days, SMALL)
         _load(url, 100, size)
         time.sleep(QUIET_S / 3)  # until what the loading left to be written is written
-        process = multiprocessing.get_context("spawn").Process(target=run_in_child, args=(config,))
-
-        def job(process: BaseProcess = process) -> None:
-            process.start()
-            process.join()
-
         began = time.perf_counter()
-        busy += writer.during(job)
+        busy += writer.during(lambda: start_child(config).join())
         seconds += time.perf_counter() - began
         quiet += writer.during(lambda: time.sleep(QUIET_S))
         _all_gone(url)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import psycopg
 
+from collector.config import load_config
+from collector.retention.schedule import start_child
 from tests.collector_process import collector, wait_until
 from tests.integration.retained import fill, partitions, tables, told
 from tests.sending import fetch
@@ -38,3 +42,16 @@ def test_a_collector_that_stops_does_not_wait_for_retention(database: str) -> No
         wait_until(lambda: fetch(database, RUNNING)[0]["count"], "a run is under way")
         assert process.terminate() == 0
     wait_until(lambda: not fetch(database, RUNNING)[0]["count"], "the run has ended with it")
+
+
+def test_whoever_stores_events_comes_before_retention(database: str) -> None:
+    expired = fill(database, "log", 30)
+    with psycopg.connect(database) as blocking:
+        blocking.execute("LOCK TABLE audit.retention_runs")
+        process = start_child(load_config({"AUDITGRAF_DATABASE_URL": database}))
+        assert process.pid is not None
+        ours = os.getpriority(os.PRIO_PROCESS, 0)
+        assert os.getpriority(os.PRIO_PROCESS, process.pid) == min(ours + 10, 19)
+    process.join()
+    assert process.exitcode == 0
+    assert tables(database, expired) == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import errno
 import logging
 from pathlib import Path
 from typing import Literal
@@ -13,7 +13,8 @@ from collector.alerts.commands import COMMANDS as ALERTS_COMMANDS
 from collector.explain.commands import COMMANDS as EXPLAIN_COMMANDS
 from collector.invocation import configuration as _config
 from collector.invocation import environment as _environment
-from collector.query.commands import COMMANDS
+from collector.query.commands import COMMANDS, Asking
+from collector.query.completion import offered
 from collector.retention.commands import COMMANDS as RETENTION_COMMANDS
 from collector.retention.person import COMMANDS as PERSON_COMMANDS
 from collector.verify.commands import COMMANDS as VERIFY_COMMANDS
@@ -21,13 +22,26 @@ from exporter.errors import AuditgrafError, ConfigError
 
 
 class _Cli(click.Group):
-    """Prints our own errors as one sentence, without a traceback."""
+    """Prints our own errors as one sentence, without a traceback, and ends quietly where the reader leaves."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
         except AuditgrafError as failure:
             raise click.ClickException(str(failure)) from failure
+        except UnicodeEncodeError as failure:
+            raise click.UsageError(f"{failure.object[:100]!r} is not text in UTF-8; write it anew") from failure
+        except BrokenPipeError:
+            from rich.console import Console
+
+            from collector.terminal import discard
+
+            discard(Console())
+            ctx.exit(0)
+        except OSError as failure:
+            if failure.errno != errno.ENOSPC:
+                raise
+            raise click.ClickException(f"there is no room to write: {failure}; make some") from failure
 
 
 @click.group(cls=_Cli, context_settings={"help_option_names": ["-h", "--help"]})
@@ -60,6 +74,8 @@ for _command in (
 @click.pass_context
 def serve(context: click.Context, trace: str | None) -> None:
     """Run the collector until it is told to stop."""
+    import asyncio
+
     from collector.server import serve as run
 
     asyncio.run(run(_config(context), trace=trace))
@@ -168,19 +184,42 @@ def show_config(context: click.Context, secrets: bool) -> None:
     click.echo(shown(_config(context), secrets=secrets), nl=False)
 
 
-@main.command()
-@click.argument("expression", nargs=-1)
-@click.option("--service", "services", multiple=True, metavar="GLOB", help="Only these services (repeatable).")
-@click.option("--action", "actions", multiple=True, metavar="GLOB", help="Only these actions (repeatable).")
+@main.command(cls=Asking)
+@click.argument("expression", nargs=-1, shell_complete=offered("expression"))
+@click.option(
+    "--service",
+    "services",
+    multiple=True,
+    metavar="GLOB",
+    shell_complete=offered("listed"),
+    help="Only these services (repeatable).",
+)
+@click.option(
+    "--action",
+    "actions",
+    multiple=True,
+    metavar="GLOB",
+    shell_complete=offered("listed"),
+    help="Only these actions (repeatable).",
+)
 @click.option("--actor", "actors", multiple=True, metavar="GLOB", help="Only these actors (repeatable).")
 @click.option("--outcome", "outcomes", multiple=True, type=click.Choice(["success", "failure", "unknown"]))
-@click.option("--class", "classes", multiple=True, help="Only these retention classes (repeatable).")
+@click.option(
+    "--class",
+    "classes",
+    multiple=True,
+    shell_complete=offered("retention_class"),
+    help="Only these retention classes (repeatable).",
+)
 @click.option("--logs", is_flag=True, help="Plain log records (class log) too.")
 @click.option("--level", "--min-severity", "min_severity", default="0", help="At least e.g. warn, or a number.")
-@click.option("--grep", metavar="TEXT", help="Only events that have this text somewhere.")
+@click.option("--grep", "--text", metavar="TEXT", help="Only events that have this text somewhere.")
 @click.option("--since", metavar="TIME", help="Begin with all events since then: 2h, yesterday, ...")
-@click.option("--last", type=int, help="Begin with the newest so many (default: 10, or as --since says).")
-@click.option("--count", type=int, help="End after so many events.")
+@click.option("--tz", "zone_name", metavar="ZONE", help="Time zone (default: this machine's).")
+@click.option(
+    "-n", "--last", type=click.IntRange(0), help="Begin with the newest so many (default: 10, or as --since says)."
+)
+@click.option("--count", type=click.IntRange(0), help="End after so many events.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @click.pass_context
 def tail(
@@ -195,6 +234,7 @@ def tail(
     min_severity: str,
     grep: str | None,
     since: str | None,
+    zone_name: str | None,
     last: int | None,
     count: int | None,
     as_json: bool,
@@ -202,12 +242,13 @@ def tail(
     """Show events as they are committed, those that EXPRESSION holds for (see auditgraf query)."""
     from rich.console import Console
 
-    from collector.query.commands import conditions, moment
+    from collector.query.commands import conditions, moment, named_zone
     from collector.tail import TailFilter, follow, parse_severity
 
     if since and last is not None:
         raise click.UsageError("--since and --last both say where to begin; give one of them")
 
+    zone = named_zone(zone_name)
     chosen = TailFilter(
         services=services,
         actions=actions,
@@ -217,12 +258,12 @@ def tail(
         logs=logs,
         min_severity=parse_severity(min_severity),
         grep=grep,
-        match=conditions(expression),
+        match=conditions(expression, zone),
     )
     url = _config(context).reader_url()
     last = 10 if last is None else last
-    start = moment("--since", since)
-    follow(url, chosen, last=last, count=count, as_json=as_json, console=Console(), since=start)
+    start = moment("--since", since, zone)
+    follow(url, chosen, last=last, count=count, as_json=as_json, console=Console(), since=start, zone=zone)
 
 
 @main.command()

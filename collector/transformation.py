@@ -11,7 +11,7 @@ from exporter.enrich.forwarded import TrustedProxies
 from exporter.enrich.geoip import GeoIp
 from exporter.mapping.compile import Mapper
 from exporter.mapping.rules import load_all
-from exporter.redaction import Redactor
+from exporter.redaction.redactor import Redactor
 from exporter.transform import Transform, Window
 
 _ANY_TIME = Window(past=timedelta(days=36500), future=timedelta(days=36500))

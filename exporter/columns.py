@@ -16,7 +16,7 @@ from exporter.mapping.column import Column
 from exporter.mapping.columns import CHOICES, OUTCOMES
 from exporter.mapping.compile import Mapped
 from exporter.otlp.decode import Records
-from exporter.redaction import Redactor
+from exporter.redaction.redactor import Redactor
 from exporter.times import Times
 
 # PostgreSQL refuses index entries over 2704 bytes; these are indexed, together with a time.

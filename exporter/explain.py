@@ -14,7 +14,7 @@ import orjson
 from exporter.mapping.fields import Picker
 from exporter.mapping.trace import Origin, Trace
 from exporter.otlp.decode import Records, open_requests
-from exporter.redaction import Finding
+from exporter.redaction.redactor import Finding
 from exporter.transform import Transform
 
 # Not for rules to fill, and not worth a line each.

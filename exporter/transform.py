@@ -18,8 +18,8 @@ from exporter.mapping.compile import Mapped, Mapper
 from exporter.mapping.fields import Picker
 from exporter.mapping.trace import Trace
 from exporter.otlp.decode import Records, Source
-from exporter.redaction import Finding, Redactor
 from exporter.redaction.parsed import without_parsed_secrets
+from exporter.redaction.redactor import Finding, Redactor
 
 # How far back a clock is believed at most: senders decide which days get a partition, so those must stay countable.
 # Older history needs `accept.past`.

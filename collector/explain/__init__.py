@@ -1,5 +1,1 @@
 """`auditgraf explain` and `serve --trace`: what becomes of records, and why. For cli.py and server.py."""
-
-from collector.explain.live import LiveTrace
-
-__all__ = ["LiveTrace"]

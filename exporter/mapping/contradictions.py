@@ -17,9 +17,9 @@ from exporter.mapping.conditions import (
     Match,
     SeverityCondition,
     TextCondition,
-    compile_condition,
     texts,
 )
+from exporter.mapping.predicates import compile_condition
 from exporter.mapping.section import Problem
 
 

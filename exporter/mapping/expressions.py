@@ -18,7 +18,7 @@ from exporter.enrich import changes
 from exporter.mapping.column import Column
 from exporter.mapping.columns import Source
 from exporter.mapping.fields import Picker
-from exporter.otlp.values import dumps
+from exporter.otlp.jsonb import dumps
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 
 from exporter.mapping.columns import Source
-from exporter.mapping.conditions import Match, compile_match
+from exporter.mapping.conditions import Match
 from exporter.mapping.fields import Picker
+from exporter.mapping.predicates import compile_match
 
 _SOURCES = {"service": Source("resource", "service.name"), "scope": Source("scope", "name")}
 

@@ -14,7 +14,8 @@ import polars as pl
 
 from exporter.mapping.salvage import salvage
 from exporter.otlp.decode import Attributes, Records
-from exporter.otlp.values import NUL_REPLACEMENT, dumps, quote
+from exporter.otlp.jsonb import NUL_REPLACEMENT, dumps
+from exporter.otlp.values import quote
 
 # Members of a document that become attributes of their own; a document of more stays whole beside those.
 _MOST = 1_000

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from exporter.otlp.values import dumps
+from exporter.otlp.jsonb import dumps
 
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _BRACKET = re.compile(rf"\[(?:(-?\d{{1,6}})|({_QUOTED})|([^\]=\"\[]+)=([^\]]*))\]")

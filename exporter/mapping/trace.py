@@ -12,7 +12,7 @@ from exporter.mapping.column import Column
 from exporter.mapping.columns import Source
 from exporter.mapping.expressions import Changes, Concat, First, Steps, Template, Time, Value
 from exporter.mapping.fields import Picker
-from exporter.redaction import Finding
+from exporter.redaction.redactor import Finding
 
 if TYPE_CHECKING:
     from exporter.events import Events

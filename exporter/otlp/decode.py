@@ -17,7 +17,7 @@ from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from exporter.errors import MalformedRequestError, RequestTooLargeError
-from exporter.otlp import values, wire
+from exporter.otlp import jsonb, values, wire
 
 _POOL = ptars.HandlerPool([wire.FILE])
 _REQUESTS = _POOL.get_for_message(wire.REQUEST)
@@ -48,7 +48,7 @@ class Source:
         value = self.resource.get(key)
         if value is None or isinstance(value, str):
             return value
-        return values.dumps(value)[0]
+        return jsonb.dumps(value)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +239,7 @@ def _source(resource: bytes, resource_url: str, scope: bytes, scope_url: str) ->
     parts: list[object] = []
     had_nul = False
     for part in (attributes, resource_url, described, scope_url):
-        text, replaced = values.dumps(part)
+        text, replaced = jsonb.dumps(part)
         parts.append(orjson.loads(text))
         had_nul |= replaced
     resource_json, resource_url, scope_json, scope_url = parts  # type: ignore[assignment]
@@ -283,7 +283,7 @@ def _attributes(column: pa.ListArray) -> tuple[Attributes, np.ndarray | None]:
     if any("\0" in key for key in keys):
         tainted = np.array(["\0" in key for key in keys])[codes]
         had_nul = tainted if had_nul is None else had_nul | tainted
-        keys = [key.replace("\0", values.NUL_REPLACEMENT) for key in keys]
+        keys = [key.replace("\0", jsonb.NUL_REPLACEMENT) for key in keys]
     return Attributes(_offsets(column), codes, keys, rendered.text, rendered.json, rendered.nested), had_nul
 
 

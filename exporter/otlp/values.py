@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import orjson
 import polars as pl
 import pyarrow as pa
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValueList
 
 from exporter.errors import MalformedRequestError
+from exporter.otlp.jsonb import NUL_REPLACEMENT, dumps
 
-NUL_REPLACEMENT = "\ufffd"  # PostgreSQL's text and jsonb can't hold U+0000
 _NESTED = ("array_value", "kvlist_value")
 
 
@@ -118,25 +117,6 @@ def as_json(value: AnyValue) -> Any:
 def attributes_as_json(attributes: Any) -> dict[str, Any]:
     """Repeated KeyValue as a dict; the last of duplicate keys wins."""
     return {attribute.key: as_json(attribute.value) for attribute in attributes}
-
-
-def dumps(value: Any) -> tuple[str, bool]:
-    """Compact JSON that jsonb accepts, and whether a U+0000 had to be replaced in it."""
-    text = orjson.dumps(value).decode()
-    if "\\u0000" not in text:  # may also be a backslash that is itself escaped, so look again
-        return text, False
-    without = _without_nul(value)
-    return orjson.dumps(without).decode(), without != value
-
-
-def _without_nul(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.replace("\0", NUL_REPLACEMENT)
-    if isinstance(value, list):
-        return [_without_nul(item) for item in value]
-    if isinstance(value, dict):
-        return {_without_nul(key): _without_nul(item) for key, item in value.items()}
-    return value
 
 
 def _non_finite(value: float) -> str:

@@ -1,6 +1,8 @@
-"""Redaction: secrets leave the records before anything is written anywhere. For transform.py and the collector."""
+"""Redaction: secrets leave the records before anything is written anywhere. For transform.py and the collector.
+
+The configuration imports this, and with it every command; who redacts imports exporter.redaction.redactor.
+"""
 
 from exporter.redaction.options import Redaction
-from exporter.redaction.redactor import Finding, Redactor
 
-__all__ = ["Finding", "Redaction", "Redactor"]
+__all__ = ["Redaction"]

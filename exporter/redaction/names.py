@@ -9,9 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
-import polars as pl
-
-from exporter.mapping.patterns import check_glob, glob_regex
+from exporter.mapping.patterns import check_glob, escape_regex, glob_regex
 
 _SEPARATORS = re.compile(r"[./:\[\]#~]+")
 _WORD_STARTS = re.compile(
@@ -55,12 +53,12 @@ class Stem:
     @property
     def regex(self) -> str:
         """A regular expression (Rust) for the words, however they are joined, in small letters."""
-        return "[-_]?".join(pl.escape_regex(word) for word in self.words)
+        return "[-_]?".join(escape_regex(word) for word in self.words)
 
     @property
     def capitals(self) -> str:
         """The same as it is written behind other words: userPin."""
-        return "[-_]?".join(pl.escape_regex(word.capitalize()) for word in self.words)
+        return "[-_]?".join(escape_regex(word.capitalize()) for word in self.words)
 
 
 @dataclass(frozen=True, slots=True)

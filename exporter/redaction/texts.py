@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from exporter.otlp.values import NUL_REPLACEMENT
+from exporter.otlp.jsonb import NUL_REPLACEMENT
 from exporter.redaction import pseudonyms
 from exporter.redaction.actions import Actions
 from exporter.redaction.detectors import CLOSER, QUICK

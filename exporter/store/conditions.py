@@ -1,6 +1,6 @@
 """Conditions of rules as SQL over audit.events: for queries, holds and alerts.
 
-They hold for the same events as in the mapping (exporter/mapping/conditions.compile_match), what is absent included.
+They hold for the same events as in the mapping (exporter/mapping/predicates.compile_match), what is absent included.
 """
 
 from __future__ import annotations

@@ -28,7 +28,8 @@ from exporter.mapping.compile import Mapper
 from exporter.mapping.rules import load_all, preset_names
 from exporter.otlp.decode import Records, decode
 from exporter.otlp.encode import of_lines
-from exporter.redaction import Redaction, Redactor
+from exporter.redaction import Redaction
+from exporter.redaction.redactor import Redactor
 from exporter.store.catalogue import Catalogue
 from exporter.store.migrate import migrate
 from exporter.store.writer import copy

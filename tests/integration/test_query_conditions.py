@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.errors import ConfigError
-from exporter.mapping.conditions import Match, compile_match
+from exporter.mapping.conditions import Match
+from exporter.mapping.predicates import compile_match
 from exporter.store.conditions import EventMatch, where
 from exporter.store.patterns import postgres_glob, postgres_regex
 

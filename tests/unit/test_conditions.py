@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.document import Document
-from exporter.mapping.conditions import Match, compile_match
+from exporter.mapping.conditions import Match
 from exporter.mapping.patterns import check_regex, glob_regex
+from exporter.mapping.predicates import compile_match
 from exporter.mapping.rules import load_rules
 
 FIELDS = {

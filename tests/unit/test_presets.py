@@ -10,7 +10,8 @@ import pytest
 from exporter.mapping.compile import Mapper
 from exporter.mapping.fixtures import explained, run
 from exporter.mapping.rules import load_all, preset_names
-from exporter.redaction import Redaction, Redactor
+from exporter.redaction import Redaction
+from exporter.redaction.redactor import Redactor
 from exporter.transform import Transform, Window
 
 FOLDER = Path(__file__).parents[1] / "mapping"

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from exporter.otlp.decode import Records, decode
-from exporter.redaction import Finding, Redaction, Redactor
+from exporter.redaction import Redaction
+from exporter.redaction.redactor import Finding, Redactor
 from tests.records import log_records, record, request, scalars, texts
 
 DEFAULT = Redactor(Redaction(), None)

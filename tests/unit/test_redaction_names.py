@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.redaction import Redaction, Redactor
+from exporter.redaction import Redaction
+from exporter.redaction.redactor import Redactor
 
 DEFAULT = Redactor(Redaction(), None)
 SECRET = """

@@ -8,7 +8,8 @@ import pytest
 
 from collector.config import load_config, shown
 from exporter.errors import ConfigError
-from exporter.redaction import Redaction, Redactor
+from exporter.redaction import Redaction
+from exporter.redaction.redactor import Redactor
 
 
 def refusal(folder: Path, text: str) -> str:

@@ -6,9 +6,10 @@ import random
 
 import pytest
 
-from exporter.redaction import Redaction, Redactor
+from exporter.redaction import Redaction
 from exporter.redaction.cards import is_card
 from exporter.redaction.detectors import NAMES
+from exporter.redaction.redactor import Redactor
 from tests.secret_samples import CONTEXTS, FOUND, HEX, IN_CONTEXT, PEM, TOKENS
 
 DEFAULT = Redactor(Redaction(), None)

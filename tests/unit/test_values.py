@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.otlp import values
+from exporter.otlp import jsonb, values
 from exporter.otlp.decode import decode
 from tests.records import any_value, int64s, record, request, scalars, texts
 
@@ -63,7 +63,7 @@ def test_a_nul_is_replaced_and_reported_wherever_it_is(value: Any) -> None:
 
 def test_a_backslash_before_u0000_in_a_nested_value_is_no_nul() -> None:
     assert rendered([r"\u0000"]) == ([r'["\\u0000"]'], [r'["\\u0000"]'], [False])
-    text, replaced = values.dumps({"k": [r"\u0000", "\0"]})
+    text, replaced = jsonb.dumps({"k": [r"\u0000", "\0"]})
     assert (orjson.loads(text), replaced) == ({"k": [r"\u0000", "\ufffd"]}, True)
 
 

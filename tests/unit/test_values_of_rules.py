@@ -9,7 +9,8 @@ import pytest
 from exporter.document import loads
 from exporter.errors import ConfigError
 from exporter.mapping.rules import load_all
-from exporter.redaction import Redaction, Redactor
+from exporter.redaction import Redaction
+from exporter.redaction.redactor import Redactor
 from tests.records import CLASSES, event, record
 
 ATTRIBUTES: dict[str, Any] = {

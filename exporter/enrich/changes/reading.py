@@ -12,7 +12,7 @@ import orjson
 from exporter.enrich.changes import fields, lists, patch
 from exporter.enrich.changes.document import Changes, collect
 from exporter.enrich.changes.values import Secret, never
-from exporter.otlp.values import dumps
+from exporter.otlp.jsonb import dumps
 
 Form = Literal[
     "auditgraf",

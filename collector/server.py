@@ -11,11 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from collector.config import Config
-from collector.explain import LiveTrace
+from collector.explain.live import LiveTrace
 from collector.pipeline import Pipeline
 from collector.receivers.grpc import GrpcReceiver
 from collector.receivers.http import HttpReceiver
 from collector.retention.schedule import Schedule
+from collector.spool import Spool, Spooler
 from collector.telemetry.exposition import Exposition
 from collector.telemetry.process import identify
 from collector.telemetry.registry import Registry
@@ -69,6 +70,10 @@ class Collector:
         self._writer = Writer(url, self._catalogue)
         registry = Registry()
         identity = identify()
+        self._spooler: Spooler | None = None
+        if config.spool.path is not None:
+            spool = Spool(config.spool.path, config.spool.max_bytes, registry.spool)
+            self._spooler = Spooler(spool, self._catalogue, Writer(url, self._catalogue), registry)
         self.pipeline = Pipeline(
             transform,
             self._catalogue,
@@ -76,6 +81,7 @@ class Collector:
             config.limits,
             registry,
             live=LiveTrace(trace) if trace else None,
+            spooler=self._spooler,
         )
         self._sampler = Sampler(url, registry, identity)
         self._metrics: MetricsServer | None = None
@@ -89,7 +95,7 @@ class Collector:
             self.pipeline,
             listen=config.http.listen,
             max_request_bytes=limit,
-            ready=self.missing,
+            ready=self.unready,
             cors_allowed_origins=config.http.cors_allowed_origins,
             answered=registry.answered,
         )
@@ -106,6 +112,8 @@ class Collector:
             metrics_port = await self._metrics.start() if self._metrics else None
             undo.pop_all()
         self.pipeline.start()
+        if self._spooler is not None:
+            self._spooler.start()
         self._sampler.start()
         self._maintenance = asyncio.create_task(self._maintain())
         return Ports(grpc_port, http_port, metrics_port)
@@ -118,12 +126,21 @@ class Collector:
                 await self._maintenance
         await asyncio.gather(self._grpc.stop(_GRACE_S), self._http.stop(_GRACE_S))
         await self.pipeline.stop()
+        if self._spooler is not None:
+            await asyncio.to_thread(self._spooler.stop)
         await asyncio.to_thread(self._sampler.stop)
         if self._metrics is not None:
             await self._metrics.stop(_METRICS_GRACE_S)
         for part in (self._writer, self._catalogue, self._probe, self._upkeep):
+            part.abort()  # nothing that matters is under way, and a PostgreSQL that hangs would never let it end
             await asyncio.to_thread(part.close)
         log.info("stopped; since the start: %s", self.pipeline.counts)
+
+    async def unready(self) -> str | None:
+        """Why no requests should be sent here, None where they may: what can go into the spool is taken."""
+        if self._spooler is not None and not self._spooler.full:
+            return None
+        return await self.missing()
 
     async def missing(self) -> str | None:
         """What keeps events from being written, None where nothing does. Answers in time even if PostgreSQL doesn't."""

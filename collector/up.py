@@ -41,6 +41,9 @@ def up(options: UpOptions, config: Config, environ: Mapping[str, str], say: Call
     with ExitStack() as stack:
         if config.database.url is None:
             config = _with_embedded(options, config, environ, stack, say)
+        if config.spool.path is None:
+            kept = config.spool.model_copy(update={"path": options.home.resolve() / "spool"})
+            config = config.model_copy(update={"spool": kept})
         if config.geoip.city is None and config.geoip.asn is None:
             # Approximate, and good enough to see the map live; a real file in the configuration wins.
             config = config.model_copy(update={"geoip": GeoIp(city="bundled", asn="bundled")})

@@ -28,6 +28,7 @@ class Events:
     classes: tuple[str, ...]
     received_at: datetime
     arrivals: pl.DataFrame | None = None
+    arrived_at: datetime | None = None  # where they waited since: `received_at` is then the end of that
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -54,6 +55,26 @@ class Events:
 
     def source_id(self, row: int) -> int:
         return int(self.frame["source_id"][row])
+
+    def with_source_ids(self, ids: np.ndarray) -> Events:
+        """The events with other sources: `ids` (int32) has one for each number that there is now."""
+        placed = pl.Series("source_id", ids[self.frame["source_id"].to_numpy()], dtype=pl.Int32)
+        return replace(self, frame=self.frame.with_columns(placed))
+
+    def after_waiting(self, until: datetime) -> Events:
+        """The events as they are stored after they waited in a spool.
+
+        They are received when others can see them, so that alerts and whoever follows find them. When they came is the
+        attribute `auditgraf.arrived_at`; the flag `spooled` says that there is one.
+        """
+        arrived = pl.lit(f'"auditgraf.arrived_at":"{self.received_at.isoformat()}"}}')
+        attributes, flags = pl.col("attributes").fill_null("{}"), pl.col("flags").fill_null("{}")
+        frame = self.frame.with_columns(
+            pl.lit(until.isoformat()).alias("received_at"),
+            _opened(attributes, "{") + arrived,
+            _opened(flags, "{") + pl.lit("spooled}"),
+        )
+        return replace(self, frame=frame, received_at=until, arrived_at=self.received_at)
 
     def class_of(self, row: int) -> str:
         """The retention class of one event."""
@@ -97,6 +118,12 @@ class Events:
     def _bounds(self) -> tuple[int, int]:
         # A microsecond more on each side: float seconds round.
         return int(self.occurred_us.min()) - 1, int(self.occurred_us.max()) + 1
+
+
+def _opened(column: pl.Expr, empty: str) -> pl.Expr:
+    """A JSON object or an array of PostgreSQL, as text, without its end: another member may follow."""
+    without = column.str.strip_suffix("}")
+    return pl.when(without == empty).then(without).otherwise(without + ",")
 
 
 def _distinct(days: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -13,6 +14,7 @@ import maxminddb
 from collector import grafana
 from collector.config import ENVIRONMENT_ONLY, VARIABLES, Config, unknown_variables
 from collector.doctor.finding import Finding, guarded
+from collector.spool.folder import waiting_in
 from collector.tenants import password_variable
 from exporter.enrich.geoip import GeoIp
 from exporter.errors import AuditgrafError, ConfigError
@@ -23,11 +25,12 @@ _OLD = timedelta(days=90)
 
 
 def findings(config: Config, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Configuration, rules, geo files, and whether Grafana is installed."""
+    """Configuration, rules, geo files, the spool, and whether Grafana is installed."""
     yield from guarded("configuration", lambda: _configuration(config, environ))
     yield from guarded("rules", lambda: _rules(config))
     for key, city, asn in (("geoip.city", config.geoip.city, None), ("geoip.asn", None, config.geoip.asn)):
         yield from guarded(key, partial(_geo, key, city, asn))
+    yield from guarded("spool", lambda: _spool(config))
     yield from guarded("Grafana's program", lambda: _program(environ))
 
 
@@ -87,6 +90,33 @@ def _geo(key: str, city: str | None, asn: str | None) -> Iterator[Finding]:
 def _built(path: Path) -> datetime:
     with maxminddb.open_database(path) as reader:
         return datetime.fromtimestamp(reader.metadata().build_epoch, UTC)
+
+
+def _spool(config: Config) -> Iterator[Finding]:
+    path, most = config.spool.path, config.spool.max_bytes
+    if path is None:
+        text = "none: while PostgreSQL is away, senders are asked to send again, and most give up after some minutes"
+        yield Finding("spool", "ok", text)
+        return
+    try:
+        waiting = waiting_in(path)
+        free = shutil.disk_usage(path).free
+    except OSError as failure:
+        remedy = "the collector makes it at its start, where it may; spool.path, AUDITGRAF_SPOOL_PATH"
+        yield Finding("spool", "warning", f"{path}: {failure.strerror}", remedy)
+        return
+    for damaged in waiting.damaged:
+        remedy = "restore the file from a backup under the name it had, or remove it"
+        yield Finding("spool", "problem", f"{damaged} can't be read: its events are not stored", remedy)
+    text = f"{path}: {waiting.events:,} events wait, {waiting.bytes >> 20} of {most >> 20} MiB"
+    if waiting.entries:
+        remedy = "they are stored once a collector with this spool runs and PostgreSQL takes them; its log says more"
+        yield Finding("spool", "warning", text, remedy)
+    elif free < most:
+        remedy = "make room, or lower spool.max_bytes"
+        yield Finding("spool", "warning", f"{path}: its disk has {free >> 20} MiB left of {most >> 20}", remedy)
+    else:
+        yield Finding("spool", "ok", text)
 
 
 def _program(environ: Mapping[str, str]) -> Iterator[Finding]:

@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
+from typing import TypeVar
 
 import numpy as np
 
+Number = TypeVar("Number", int, float)
 # The answers that mean that all is committed, by protocol.
 SUCCESS = {"grpc": "OK", "http": "200"}
 
@@ -24,6 +26,7 @@ class Counts:
     unavailable: int = 0  # not stored, their senders asked to send them again
     dropped_by: Counter[str] = field(default_factory=Counter)  # rule, or `unmatched`
     quarantined_by: Counter[str] = field(default_factory=Counter)  # PostgreSQL's name of the condition
+    spooled: int = 0  # kept on disk for a while; what becomes of them in the end is counted above
 
     @property
     def requests(self) -> int:
@@ -68,6 +71,7 @@ class Counts:
             self.unavailable - earlier.unavailable,
             self.dropped_by - earlier.dropped_by,
             self.quarantined_by - earlier.quarantined_by,
+            self.spooled - earlier.spooled,
         )
 
     def __str__(self) -> str:
@@ -77,6 +81,7 @@ class Counts:
             f"stored {self.stored}, duplicates {self.duplicates}, "
             f"dropped {_counted(self.dropped, self.dropped_by)}, "
             f"quarantined {_counted(self.quarantined, self.quarantined_by)}, to be sent again {self.unavailable}"
+            + (f", by way of the spool {self.spooled}" if self.spooled else "")
         )
 
 
@@ -92,6 +97,7 @@ class Peaks:
     commit_seconds: float | None = None
     waiting_requests: int = 0
     waiting_bytes: int = 0
+    spool_bytes: int | None = None  # None: there is no spool
 
     def __or__(self, other: Peaks) -> Peaks:
         return Peaks(
@@ -99,11 +105,14 @@ class Peaks:
             _higher(self.commit_seconds, other.commit_seconds),
             max(self.waiting_requests, other.waiting_requests),
             max(self.waiting_bytes, other.waiting_bytes),
+            _higher(self.spool_bytes, other.spool_bytes),
         )
 
 
-def _higher(one: float | None, other: float | None) -> float | None:
-    return max((value for value in (one, other) if value is not None), default=None)
+def _higher(one: Number | None, other: Number | None) -> Number | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return max(one, other)
 
 
 @dataclass(frozen=True, slots=True)

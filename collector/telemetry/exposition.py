@@ -17,7 +17,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from collector.receivers.status import REJECTED_WHERE
 from collector.telemetry.counts import SUCCESS, Counts, Distribution
 from collector.telemetry.process import Identity, cpu_seconds, memory_bytes
-from collector.telemetry.registry import Registry
+from collector.telemetry.registry import Reading, Registry
 from exporter.store.writer import QUARANTINED_WHERE
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -59,11 +59,21 @@ class Exposition:
         waiting = "Requests that are not answered yet"
         yield GaugeMetricFamily("auditgraf_waiting_requests", f"{waiting}.", reading.waiting_requests)
         yield GaugeMetricFamily("auditgraf_waiting_bytes", f"{waiting}: their size.", reading.waiting_bytes)
+        yield from _spool(reading)
         yield CounterMetricFamily("process_cpu_seconds", "Processor time used, user and system.", cpu_seconds())
         yield GaugeMetricFamily("process_resident_memory_bytes", "Resident memory.", memory_bytes())
         yield GaugeMetricFamily(
             "process_start_time_seconds", "Start, in seconds since 1970.", self._identity.started_at.timestamp()
         )
+
+
+def _spool(reading: Reading) -> Iterator[Metric]:
+    size, records = reading.spool or (0, 0)
+    yield GaugeMetricFamily("auditgraf_spool_bytes", "What waits on disk for PostgreSQL: its size.", size)
+    yield GaugeMetricFamily("auditgraf_spool_records", "What waits on disk for PostgreSQL: records.", records)
+    yield CounterMetricFamily(
+        "auditgraf_spooled_records", "Records that were put into the spool.", reading.counts.spooled
+    )
 
 
 def _requests(counts: Counts) -> Iterator[Metric]:

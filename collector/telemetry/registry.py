@@ -26,6 +26,7 @@ class Reading:
     lags: Distribution  # seconds, by record
     waiting_requests: int
     waiting_bytes: int
+    spool: tuple[int, int] | None  # bytes and records in it; None: there is none
 
 
 class Registry:
@@ -37,10 +38,11 @@ class Registry:
         self._rejected: Counter[str] = Counter()
         self._dropped: Counter[str] = Counter()
         self._quarantined: Counter[str] = Counter()
-        self._stored = self._duplicates = self._unavailable = 0
+        self._stored = self._duplicates = self._unavailable = self._spooled = 0
         self._commits = Distribution(_COMMIT_BOUNDS)
         self._lags = Distribution(_LAG_BOUNDS)
         self._waiting_requests = self._waiting_bytes = 0
+        self._spool: tuple[int, int] | None = None
         self._peaks = Peaks()
 
     def answered(self, protocol: str, status: str, rejected: str | None = None) -> None:
@@ -86,6 +88,17 @@ class Registry:
         with self._lock:
             self._unavailable += records
 
+    def spooled(self, records: int) -> None:
+        """Records that are kept in the spool for now."""
+        with self._lock:
+            self._spooled += records
+
+    def spool(self, size: int, records: int) -> None:
+        """So many bytes and records wait in the spool."""
+        with self._lock:
+            self._spool = size, records
+            self._peaks |= Peaks(spool_bytes=size)
+
     @property
     def counts(self) -> Counts:
         """The totals since the start."""
@@ -95,13 +108,18 @@ class Registry:
     def reading(self) -> Reading:
         """Everything there is."""
         with self._lock:
-            return Reading(self._totals(), self._commits, self._lags, self._waiting_requests, self._waiting_bytes)
+            waiting = self._waiting_requests, self._waiting_bytes
+            return Reading(self._totals(), self._commits, self._lags, *waiting, self._spool)
 
     def interval(self) -> tuple[Counts, Peaks]:
         """The totals since the start, and the highest since the last call of this."""
         with self._lock:
             peaks = self._peaks
-            self._peaks = Peaks(waiting_requests=self._waiting_requests, waiting_bytes=self._waiting_bytes)
+            self._peaks = Peaks(
+                waiting_requests=self._waiting_requests,
+                waiting_bytes=self._waiting_bytes,
+                spool_bytes=None if self._spool is None else self._spool[0],
+            )
             return self._totals(), peaks
 
     def _totals(self) -> Counts:
@@ -113,4 +131,5 @@ class Registry:
             self._unavailable,
             Counter(self._dropped),
             Counter(self._quarantined),
+            self._spooled,
         )

@@ -143,6 +143,7 @@ class Sampler:
             "commit_seconds": peaks.commit_seconds,
             "waiting_requests": peaks.waiting_requests,
             "waiting_bytes": peaks.waiting_bytes,
+            "spool_bytes": peaks.spool_bytes,
             "cpu_seconds": sample.cpu_seconds,
             "memory_bytes": sample.memory_bytes,
         }

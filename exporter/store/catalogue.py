@@ -121,6 +121,10 @@ class Catalogue:
         absent = sorted(set(classes) - known)
         return f"retention class {absent[0]} is not in the database: run auditgraf migrate" if absent else None
 
+    def abort(self) -> None:
+        """Makes whatever waits for PostgreSQL here fail."""
+        self._session.abort()  # without the lock, which the one that waits has
+
     def close(self) -> None:
         with self._lock:
             self._session.close()

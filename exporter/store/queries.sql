@@ -19,12 +19,13 @@ SELECT class FROM audit.retention_classes;
 SELECT audit.ensure_partitions(%s, %s::date[]);
 
 -- name: claim_arrivals
--- Contents of records filed under their arrival time, sorted, and for each how long a second one counts as a retry.
+-- Contents of records filed under their arrival time, sorted, and for each how long a second one counts as a retry,
+-- earlier or later: what a collector kept on disk while PostgreSQL was away comes after what arrived later.
 -- Answers those that are new.
 INSERT INTO audit.arrivals AS known (content, received_at)
 SELECT content, %(received_at)s FROM unnest(%(contents)s::uuid[]) AS content ORDER BY content
-ON CONFLICT (content) DO UPDATE SET received_at = excluded.received_at
-WHERE known.received_at < excluded.received_at - %(window)s
+ON CONFLICT (content) DO UPDATE SET received_at = greatest(known.received_at, excluded.received_at)
+WHERE known.received_at < excluded.received_at - %(window)s OR known.received_at > excluded.received_at + %(window)s
 RETURNING content;
 
 -- name: forget_arrivals

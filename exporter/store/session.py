@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import socket
 from typing import Any
 
 import psycopg
@@ -44,6 +47,7 @@ class Session:
         self._url = url
         self._name = name
         self._connection: Connection | None = None
+        self._aborted = False
 
     def connection(self) -> Connection:
         """The open connection; raises StoreUnavailableError."""
@@ -52,6 +56,7 @@ class Session:
                 self._connection = psycopg.connect(
                     self._url, autocommit=True, connect_timeout=5, application_name=self._name, **_NOTICE_SILENCE
                 )
+                self._aborted = False
             except psycopg.OperationalError as failure:
                 # No error of a failed connection has a code: where our own role is refused, most likely none was made.
                 remedy = ": run auditgraf migrate" if '"auditgraf_' in str(failure) else ""
@@ -60,8 +65,8 @@ class Session:
 
     @property
     def lost(self) -> bool:
-        """Whether the connection that there was has ended."""
-        return self._connection is not None and self._connection.closed
+        """Whether the connection that there was has ended, by itself."""
+        return self._connection is not None and self._connection.closed and not self._aborted
 
     def failed(self, failure: psycopg.Error) -> StoreUnavailableError:
         """Drops the connection (its state is unknown) and gives what to raise."""
@@ -69,6 +74,15 @@ class Session:
         # Its detail and context quote rows, and the answer goes to senders of others in the group too.
         reason = failure.diag.message_primary or str(failure).strip()
         return StoreUnavailableError(f"PostgreSQL can't take events now: {reason}")
+
+    def abort(self) -> None:
+        """Ends the connection under whoever waits for PostgreSQL, who gets an error; any thread may call."""
+        connection = self._connection
+        if connection is None:
+            return
+        self._aborted = True
+        with contextlib.suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as mine:
+            mine.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         if self._connection is not None:

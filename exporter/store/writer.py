@@ -59,6 +59,10 @@ class Writer:
     def close(self) -> None:
         self._session.close()
 
+    def abort(self) -> None:
+        """Makes a `write` that waits for PostgreSQL fail; whether it was committed is open. Any thread may call."""
+        self._session.abort()
+
     def write(self, events: Events) -> Written:
         """Stores a group in one transaction; nothing is stored twice.
 
@@ -157,7 +161,7 @@ class Writer:
             if contents:
                 rows = connection.execute(
                     query("claim_arrivals"),
-                    {"contents": contents, "received_at": events.received_at, "window": window},
+                    {"contents": contents, "received_at": events.arrived_at or events.received_at, "window": window},
                 )
                 fresh.update(row[0].hex for row in rows)
         return events.without_known_arrivals(fresh)

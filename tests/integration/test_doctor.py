@@ -12,9 +12,12 @@ from psycopg import sql
 
 from collector.config import as_role
 from collector.doctor import Finding
+from collector.spool import Spool
 from exporter.store.migrate import migrate
 from tests.conftest import CLASSES
 from tests.integration.examined import RETENTION, look, one, printed, sound_environ
+from tests.sending import record, request
+from tests.spooling import batch
 
 
 @pytest.fixture
@@ -48,6 +51,26 @@ def test_a_misspelt_variable_is_named_with_the_one_that_was_meant(environ: dict[
     assert warnings[-1].state == "warning"
     assert "AUDITGRAF_GEOIP_CITTY" in warnings[-1].text
     assert warnings[-1].remedy == "is AUDITGRAF_GEOIP_CITY meant?"
+
+
+def test_an_empty_spool_is_sound_and_one_in_which_events_wait_is_told(environ: dict[str, str], tmp_path: Path) -> None:
+    assert "senders are asked to send again" in one(look(environ), "spool").text
+    path = tmp_path / "spool"
+    assert one(look(environ, AUDITGRAF_SPOOL_PATH=str(path)), "spool").state == "warning"
+    spool = Spool(path, 1 << 20)
+    assert one(look(environ, AUDITGRAF_SPOOL_PATH=str(path)), "spool").state == "ok"
+    spool.add(batch(request(record("a"), record("b"))))
+    spool.close()
+    found = one(look(environ, AUDITGRAF_SPOOL_PATH=str(path)), "spool")
+    assert (found.state, "2 events wait, 0 of 1024 MiB" in found.text) == ("warning", True)
+
+
+def test_a_file_of_the_spool_that_cant_be_read_is_a_problem(environ: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "000000000001.damaged").write_bytes(b"")
+    environ["AUDITGRAF_SPOOL_PATH"] = str(tmp_path)
+    [problem] = [finding for finding in look(environ) if finding.check == "spool" and finding.state == "problem"]
+    assert "000000000001.damaged" in problem.text
+    assert problem.remedy
 
 
 def test_broken_rules_are_a_problem_with_file_and_line(environ: dict[str, str], tmp_path: Path) -> None:

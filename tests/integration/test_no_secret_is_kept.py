@@ -11,8 +11,10 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from psycopg import sql
 
+from collector.spool import file
 from exporter.otlp.encode import any_value, key_values
-from exporter.redaction import Redaction, Redactor
+from exporter.redaction import Redaction
+from exporter.redaction.redactor import Redactor
 from exporter.transform import Transform
 from tests.collector_process import collector
 from tests.integration.test_writer_faults import with_bad_address
@@ -126,6 +128,19 @@ def test_no_table_log_line_or_answer_has_a_known_secret(database: str, tmp_path:
 def of_records(payload: bytes) -> list[LogRecord]:
     request = ExportLogsServiceRequest.FromString(payload)
     return list(request.resource_logs[0].scope_logs[0].log_records)
+
+
+def test_nor_has_the_spool(tmp_path: Path) -> None:
+    nobody = "postgresql://auditgraf@127.0.0.1:1/audit"
+    config, spool = tmp_path / "auditgraf.yaml", tmp_path / "spool"
+    config.write_text(PRESETS)
+    with collector(nobody, {"AUDITGRAF_CONFIG": str(config), "AUDITGRAF_SPOOL_PATH": str(spool)}) as running:
+        assert {running.post(payload)[0] for _, payload in requests()} == {200}
+    batches = [file.read(path.read_bytes()) for path in spool.iterdir()]
+    assert sum(map(len, batches)) == sum(len(of_records(payload)) for _, payload in requests())
+    kept = "\n".join(f"{batch.events.frame.to_dicts()} {batch.origins}" for batch in batches)
+    assert "[redacted]" in kept
+    assert not found_in(kept)
 
 
 def test_nor_has_the_quarantine(database: str) -> None:

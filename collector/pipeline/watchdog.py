@@ -1,0 +1,48 @@
+"""Ends what takes too long, from another thread."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+_LOOKS_EVERY_S = 0.5
+
+
+class Watchdog:
+    """Calls `bite` when what is done `within` a time lasts longer, again and again until it ends. For one thread."""
+
+    def __init__(self, bite: Callable[[], None]) -> None:
+        self._bite = bite
+        self._busy = False
+        self._until: float | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+    @contextmanager
+    def within(self, seconds: float | None) -> Iterator[None]:
+        """What is done in the block may take so long; None: as long as it likes."""
+        self._until = None if seconds is None else time.monotonic() + seconds
+        self._busy = True
+        try:
+            yield
+        finally:
+            self._busy = False
+
+    def only(self, seconds: float) -> None:
+        """What is under way may take so long from now on. Another thread may call."""
+        self._until = min(self._until or float("inf"), time.monotonic() + seconds)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(_LOOKS_EVERY_S):
+            until = self._until
+            if self._busy and until is not None and time.monotonic() > until:
+                self._bite()

@@ -1,0 +1,151 @@
+"""Acknowledged means kept, also while PostgreSQL is away: whatever is killed, and whenever."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from collector.embedded import EmbeddedPostgres
+from exporter.store.migrate import migrate
+from tests.acceptance.test_delivery import REQUESTS, numbered, reached, senders
+from tests.collector_process import WAIT, CollectorProcess, collector, wait_until
+from tests.conftest import CLASSES
+from tests.sending import fetch, messages
+from tests.spooling import files
+
+
+@pytest.fixture
+def server() -> Iterator[EmbeddedPostgres]:
+    """A PostgreSQL, migrated, that tests stop, kill and freeze."""
+    with tempfile.TemporaryDirectory(prefix="auditgraf-tests-") as folder:
+        Path(folder).chmod(0o755)
+        started = EmbeddedPostgres(Path(folder) / "postgres")
+        started.start()
+        migrate(started.url(), CLASSES)
+        yield started
+        started.stop()
+
+
+def spooling(folder: Path) -> dict[str, str]:
+    return {"AUDITGRAF_SPOOL_PATH": str(folder)}
+
+
+def emptied(folder: Path) -> None:
+    wait_until(lambda: files(folder) == [], "the spool is empty", 60)
+
+
+@contextmanager
+def frozen(server: EmbeddedPostgres) -> Iterator[None]:
+    """Every process of the server is there, and does nothing; connections are taken by the system."""
+    [data] = fetch(server.url(), "SHOW data_directory")
+    postmaster = int(Path(data["data_directory"], "postmaster.pid").read_text(encoding="utf-8").split()[0])
+    children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text(encoding="utf-8").split()
+    pids = [postmaster, *map(int, children)]
+    tell(pids, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        tell(pids, signal.SIGCONT)
+
+
+def tell(pids: Sequence[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):  # it was about to end
+            os.kill(pid, number)
+
+
+def test_while_postgresql_is_away_all_is_acknowledged_and_a_killed_collector_loses_nothing(
+    server: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    payloads, bodies = numbered(REQUESTS)
+    acknowledged: list[bytes] = []
+    with collector(server.url(), spooling(tmp_path)) as process, senders(process, payloads, acknowledged):
+        reached(acknowledged, REQUESTS // 4)
+        server.kill()
+        reached(acknowledged, REQUESTS // 2)
+        process.kill()
+        process.launch()
+        reached(acknowledged, REQUESTS * 3 // 4)
+        assert len(acknowledged) < REQUESTS, "all was sent before the server came back"
+        server.start()
+    with collector(server.url(), spooling(tmp_path)):
+        emptied(tmp_path)
+    assert messages(server.url()) == bodies
+
+
+def test_a_collector_killed_while_it_empties_its_spool_stores_nothing_twice(
+    server: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    payloads, bodies = numbered(REQUESTS, 20)
+    server.kill()
+    with collector_without_postgresql(server.url(), tmp_path) as process:
+        for payload in payloads:
+            assert process.post(payload)[0] == 200
+    waiting = len(files(tmp_path))
+    server.start()
+    process = CollectorProcess(server.url(), spooling(tmp_path))
+    try:
+        process.launch()
+        wait_until(lambda: len(files(tmp_path)) < waiting, "the first are stored")
+        process.kill()
+        assert files(tmp_path), "all was stored before the kill"
+        process.launch()
+        emptied(tmp_path)
+    finally:
+        process.close()
+    assert messages(server.url()) == bodies
+
+
+@contextmanager
+def collector_without_postgresql(url: str, folder: Path) -> Iterator[CollectorProcess]:
+    process = CollectorProcess(url, spooling(folder))
+    try:
+        process.launch()
+        wait_until(lambda: process.get("/readyz")[0] == 200, "it takes requests, all the same")
+        yield process
+        assert process.terminate() == 0
+    finally:
+        process.close()
+
+
+def test_a_frozen_postgresql_keeps_neither_senders_nor_the_end_waiting(
+    server: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    payloads, bodies = numbered(3)
+    spool = tmp_path / "spool"
+    with collector(server.url(), spooling(spool)) as process:
+        assert process.post(payloads[0])[0] == 200
+        with frozen(server):
+            for payload in payloads[1:]:
+                assert process.post(payload)[0] == 200
+            assert len(files(spool)) == 2
+            assert process.terminate() == 0
+        process.start()
+        emptied(spool)
+    assert messages(server.url()) == bodies
+
+
+def test_without_a_spool_a_frozen_postgresql_does_not_keep_the_end_waiting_either(server: EmbeddedPostgres) -> None:
+    [payload], bodies = numbered(1)
+    with collector(server.url()) as process, ThreadPoolExecutor(1) as thread:
+        with frozen(server):
+            answer = thread.submit(process.post, payload)
+            wait_until(lambda: waiting_requests(process), "the request is under way")
+            assert process.terminate() == 0
+            assert answer.result(WAIT)[0] in {0, 503}
+        process.start()
+        assert process.post(payload)[0] == 200
+    assert messages(server.url()) == bodies
+
+
+def waiting_requests(process: CollectorProcess) -> bool:
+    with urlopen(f"http://127.0.0.1:{process.metrics_port}/metrics", timeout=WAIT) as response:
+        return b"auditgraf_waiting_requests 1.0" in response.read()

@@ -32,10 +32,11 @@ FROM ${BASE} AS collector
 LABEL org.opencontainers.image.title="Auditgraf" \
       org.opencontainers.image.description="OTLP logs in, audit events in PostgreSQL, dashboards and alerts in Grafana" \
       org.opencontainers.image.licenses="Apache-2.0"
-# The folder is where Compose mounts Grafana's provisioning: a new volume takes its owner from here.
+# The folders are where Compose mounts the spool and Grafana's provisioning: a new volume takes its owner from here.
 RUN groupadd --system --gid 10001 auditgraf \
  && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin auditgraf \
- && install --directory --owner auditgraf --group auditgraf /etc/grafana/provisioning
+ && install --directory --owner auditgraf --group auditgraf /etc/grafana/provisioning \
+ && install --directory --owner auditgraf --group auditgraf --mode 700 /var/lib/auditgraf/spool
 ENV PATH=/opt/auditgraf/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -18,8 +18,9 @@ SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE)["services"]
 VOLUMES: dict[str, Any] = yaml.safe_load(COMPOSE)["volumes"]
 NETWORKS: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE)["networks"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+DOCS = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
 
-LONG_RUNNING = ("postgres", "collector", "grafana")
+LONG_RUNNING = ("postgres", "collector", "retention", "grafana")
 ONE_SHOT = ("passwords", "migrate", "render")
 OWN = ("passwords", "migrate", "collector", "retention", "render", "demo")
 
@@ -152,9 +153,37 @@ def test_each_service_knows_only_the_passwords_it_needs() -> None:
 
 
 @pytest.mark.parametrize("service", LONG_RUNNING)
-def test_long_running_services_have_a_health_check_and_come_back(service: str) -> None:
-    assert SERVICES[service]["healthcheck"]["test"][0] == "CMD"
+def test_long_running_services_come_back(service: str) -> None:
     assert SERVICES[service]["restart"] == "unless-stopped"
+
+
+@pytest.mark.parametrize("service", sorted(set(SERVICES) - set(ONE_SHOT)))
+def test_whatever_goes_on_has_a_health_check_of_its_own_without_which_up_wait_fails(service: str) -> None:
+    assert SERVICES[service]["healthcheck"]["test"][0] == "CMD"
+
+
+def test_every_command_has_the_same_settings() -> None:
+    shared = {"AUDITGRAF_CONFIG", "AUDITGRAF_ALERT_DEFAULTS"}
+    commands = [name for name in OWN if SERVICES[name].get("environment") and name != "passwords"]
+    assert set(commands) == {"migrate", "collector", "retention", "render"}
+    assert [name for name in commands if not shared <= set(SERVICES[name]["environment"])] == []
+
+
+def test_administrators_commands_find_every_other_service() -> None:
+    """`docker compose exec retention auditgraf doctor` looks at the collector and at Grafana, too."""
+    environment = SERVICES["retention"]["environment"]
+    places = [environment[name] for name in ("AUDITGRAF_GRPC_LISTEN", "AUDITGRAF_HTTP_LISTEN", "AUDITGRAF_GRAFANA_URL")]
+    assert places == ["collector:4317", "collector:4318", "http://grafana:3000"]
+    assert all("database" in SERVICES[service]["networks"] for service in ("collector", "retention", "grafana"))
+
+
+def test_the_documented_override_mounts_the_configuration_wherever_it_is_read() -> None:
+    readers = {name for name in OWN if "AUDITGRAF_CONFIG" in SERVICES[name].get("environment", {})}
+    documented = [
+        yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```$", DOCS, re.MULTILINE | re.DOTALL)
+    ]
+    overrides = [block["services"] for block in documented if "x-config" in block]
+    assert [set(services) for services in overrides] == [readers]
 
 
 def test_the_collector_is_healthy_when_it_is_ready() -> None:
@@ -188,11 +217,13 @@ def test_data_lives_in_named_volumes() -> None:
     }
     assert mounts == {
         ("postgres", "postgres", "/var/lib/postgresql"),
+        ("collector", "spool", "/var/lib/auditgraf/spool"),
+        ("retention", "spool", "/var/lib/auditgraf/spool", "ro"),
         ("render", "provisioning", "/etc/grafana/provisioning"),
         ("grafana", "provisioning", "/etc/grafana/provisioning"),
         ("grafana", "grafana", "/var/lib/grafana"),
     }
-    assert {source for _, source, _ in mounts} == set(VOLUMES)
+    assert {mount[1] for mount in mounts} == set(VOLUMES)
 
 
 def test_images_of_others_have_a_version() -> None:

@@ -24,7 +24,12 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--until", metavar="TIME", help="Compare events up to this day, included.")
 @click.option("--class", "retention_class", metavar="NAME", help="Compare events of this retention class only.")
 @click.option("--heads", type=_FILE, help="Write the last link of each chain to this file, to be kept elsewhere.")
-@click.option("--against", type=_FILE, help="Check that the links of a file that --heads wrote are all there.")
+@click.option(
+    "--against",
+    type=_FILE,
+    multiple=True,
+    help="Check that the links of a file that --heads wrote, or of a collector's log, are all there; can be repeated.",
+)
 @click.option("--seal", is_flag=True, help="First seal the events that are older than the tamper evidence.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object a line for each finding, and one at the end.")
 @click.pass_context
@@ -34,7 +39,7 @@ def verify(
     until: str | None,
     retention_class: str | None,
     heads: Path | None,
-    against: Path | None,
+    against: tuple[Path, ...],
     seal: bool,
     as_json: bool,
 ) -> None:
@@ -44,13 +49,20 @@ def verify(
     from exporter.store.integrity import verify as run
 
     scope = _scope(since, until, retention_class)
-    kept = None if against is None else _read(against)
+    kept = [heads for path in against for heads in _read(path)]
     config = configuration(context)
     printer = Printer(as_json=as_json)
     if seal:
         seal_late(config.owner_url(), printer.sealed)
     with printer:
-        outcome = run(config.owner_url(), scope, against=kept, found=printer.found, progress=printer.progress)
+        outcome = run(
+            config.owner_url(),
+            scope,
+            against=kept,
+            writer_url=config.writer_url(),
+            found=printer.found,
+            progress=printer.progress,
+        )
     if heads is not None:
         _write(heads, outcome.heads)
     printer.summary(outcome, heads)
@@ -68,11 +80,11 @@ def _scope(since: str | None, until: str | None, retention_class: str | None) ->
     return Scope(first.date() if first else None, last.date() if last else None, retention_class)
 
 
-def _read(path: Path) -> Heads:
-    from exporter.store.integrity import Heads
+def _read(path: Path) -> tuple[Heads, ...]:
+    from exporter.store.integrity import parse_heads
 
     try:
-        return Heads.parse(path.read_text(encoding="utf-8"), str(path))
+        return parse_heads(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as failure:
         raise ConfigError(f"--against: {path} can't be read: {failure}; give a file that --heads wrote") from None
 

@@ -83,6 +83,14 @@ class Printer:
             self._say(f"not sealed: {count:,} events of {name} {day} are older than the tamper evidence", "yellow")
         for order, count in sorted(outcome.orders.items()):
             self._say(f"pseudonymised under order {order}: {count:,} events", "cyan")
+        for archive, count in outcome.unproven.items():
+            text = f"restored: {count:,} events of {archive}, of which no link says that it was written here"
+            self._say(text, "yellow")
+        for name, day, since in outcome.leaving:
+            self._say(
+                f"{name} {day}: not in audit.events; retention is about to drop it since {since:%Y-%m-%d %H:%M} UTC",
+                "yellow",
+            )
         if outcome.uncompared:
             self._say(f"{outcome.uncompared} of the links kept elsewhere have expired here; keep newer ones", "yellow")
         if heads is not None:
@@ -128,4 +136,9 @@ def _document(outcome: Outcome) -> dict[str, Any]:
         ],
         "pseudonymised": {str(order): count for order, count in sorted(outcome.orders.items())},
         "expired": outcome.uncompared,
+        "unproven": outcome.unproven,
+        "leaving": [
+            {"retention_class": name, "day": day.isoformat() if day else None, "since": since.isoformat()}
+            for name, day, since in outcome.leaving
+        ],
     }

@@ -13,13 +13,23 @@ import psycopg
 from psycopg import errors, sql
 
 from exporter.errors import MigrationError, StoreUnavailableError
-from exporter.store import tenants as tenancy
+from exporter.store.guard import guarding
 from exporter.store.queries import query
 from exporter.store.session import Connection, check_url
+from exporter.store.tenants import Tenant
+from exporter.store.tenants import keep as tenancy
 
-# Any fixed number: two processes that migrate one database wait for each other on it.
-_LOCK = 0x6175646974  # "audit"
-_ROLE_TRIES = 20
+_NAME = "auditgraf migrate"
+_TRIES = 20
+# Somebody else did the same at the same moment, in this database or, for roles, in another one of the cluster. The
+# first is "tuple concurrently updated".
+_MEANWHILE = (
+    errors.InternalError_,
+    errors.UniqueViolation,
+    errors.DuplicateSchema,
+    errors.DuplicateTable,
+    errors.DeadlockDetected,
+)
 DAYS_AHEAD = 3
 
 
@@ -55,7 +65,7 @@ def migrate(
     classes: Mapping[str, timedelta | None],
     *,
     passwords: Mapping[str, str] | None = None,
-    tenants: Sequence[tenancy.Tenant] | None = None,
+    tenants: Sequence[Tenant] | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> int:
     """Migrates the database at `url` (the owner's); returns how many migrations it applied.
@@ -67,18 +77,18 @@ def migrate(
     """
     check_url(url)
     try:
-        with psycopg.connect(url, autocommit=True, application_name="auditgraf migrate") as connection:
-            connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
-            _roles(connection, passwords or {}, tenancy.known(connection) if tenants is None else tenants)
-            connection.execute("SET ROLE auditgraf_owner")
-            applied = _apply(connection, report)
-            _classes(connection, classes)
-            if tenants is not None:
-                connection.execute("RESET ROLE")
-                tenancy.settle(connection, tenants, report)
+        with psycopg.connect(url, autocommit=True, application_name=_NAME) as connection:
+            _prepare(connection, passwords or {}, tenancy.known(connection) if tenants is None else tenants)
+            with guarding(url, _NAME, query("one_migration")):
                 connection.execute("SET ROLE auditgraf_owner")
-            tenancy.make_anew(connection, report)
-            return applied
+                applied = _apply(connection, report)
+                _classes(connection, classes)
+                if tenants is not None:
+                    connection.execute("RESET ROLE")
+                    tenancy.settle(connection, tenants, report)
+                    connection.execute("SET ROLE auditgraf_owner")
+                tenancy.make_anew(connection, report)
+                return applied
     except psycopg.OperationalError as failure:
         raise StoreUnavailableError(f"PostgreSQL refused, or can't be reached: {failure}") from failure
     except errors.InsufficientPrivilege as failure:
@@ -90,19 +100,22 @@ def migrate(
         raise MigrationError(f"PostgreSQL refused: {failure}") from failure
 
 
-def _roles(connection: Connection, passwords: Mapping[str, str], tenants: Sequence[tenancy.Tenant]) -> None:
+def _prepare(connection: Connection, passwords: Mapping[str, str], tenants: Sequence[Tenant]) -> None:
+    """Roles, schema, the table of migrations: before there is anything that only the owner could lock."""
     statements = files(__package__).joinpath("roles.sql").read_text(encoding="utf-8")
-    for attempt in range(_ROLE_TRIES):
+    for attempt in range(_TRIES):
         try:
             with connection.transaction():
                 connection.execute(statements)
                 tenancy.create_roles(connection, tenants)
                 for role, password in passwords.items():
                     _let_in(connection, role, password)
+                connection.execute("SET LOCAL ROLE auditgraf_owner")
+                connection.execute(query("migrations_table"))
+                connection.execute("RESET ROLE")
             return
-        except errors.InternalError_:
-            # "tuple concurrently updated": another database of the cluster is being migrated.
-            if attempt == _ROLE_TRIES - 1:
+        except _MEANWHILE:
+            if attempt == _TRIES - 1:
                 raise
 
 
@@ -115,7 +128,6 @@ def _let_in(connection: Connection, role: str, password: str) -> None:
 
 
 def _apply(connection: Connection, report: Callable[[str], None]) -> int:
-    connection.execute(query("migrations_table"))
     applied = {row[0]: row for row in connection.execute(query("applied_migrations"))}
     known = migrations()
     newest = max(applied, default=0)

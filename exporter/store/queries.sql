@@ -67,6 +67,15 @@ CREATE TABLE IF NOT EXISTS audit.migrations (
     applied_at timestamptz NOT NULL DEFAULT now()
 );
 
+-- name: one_migration
+-- Two processes that migrate one database wait for each other; what is recorded meanwhile does not.
+LOCK TABLE audit.migrations IN SHARE UPDATE EXCLUSIVE MODE;
+
+-- name: guard_settings
+-- For a session that waits in a transaction for as long as its work takes. Not every version has each of these.
+SELECT set_config('role', 'auditgraf_owner', false), set_config(name, '0', false) FROM pg_settings
+WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout', 'statement_timeout', 'lock_timeout');
+
 -- name: applied_migrations
 SELECT version, name, sha256 FROM audit.migrations ORDER BY version;
 

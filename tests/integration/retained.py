@@ -18,7 +18,7 @@ from psycopg import errors, sql
 from collector.config import as_role
 from exporter.store.archive import PartitionArchiver, Place
 from exporter.store.retention import Policy, Report, Step, run
-from tests.collector_process import ROOT
+from tests.in_process import auditgraf
 from tests.sending import fetch
 
 TODAY = datetime.now(UTC).date()
@@ -110,15 +110,7 @@ def command(
     url: str, *arguments: str, config: Path | None = None, environ: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """`auditgraf` with these arguments, to its end."""
-    return subprocess.run(
-        line(arguments, config),
-        cwd=ROOT,
-        env=variables(url, environ),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return auditgraf(*arguments, config=config, environ={"AUDITGRAF_DATABASE_URL": url, **(environ or {})})
 
 
 def line(arguments: Sequence[str], config: Path | None) -> list[str]:
@@ -151,11 +143,9 @@ def pending_detach(database: str, name: str) -> None:
 def begin_retiring(database: str, name: str) -> None:
     execute(
         database,
-        """INSERT INTO audit.retiring (relation, partition, retention_class, range_start, range_end)
-        SELECT format('audit.%%s', given.name)::regclass, given.name, split_part(given.name, '_', 2),
-               right(given.name, 8)::date, right(given.name, 8)::date + 1
-        FROM (VALUES (%s)) AS given (name)
-        ON CONFLICT DO NOTHING""",
+        """SELECT audit.begin_retiring(format('audit.%%s', given.name)::regclass, given.name,
+               split_part(given.name, '_', 2), right(given.name, 8)::date, right(given.name, 8)::date + 1, NULL)
+        FROM (VALUES (%s)) AS given (name)""",
         name,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -22,9 +22,10 @@ class Verified:
         return [finding.kind for finding in self.findings]
 
 
-def verified(url: str, scope: Scope | None = None, *, against: Heads | None = None) -> Verified:
+def verified(url: str, scope: Scope | None = None, *, against: Heads | Sequence[Heads] = ()) -> Verified:
     findings: list[Finding] = []
-    outcome = verify(url, scope or Scope(), against=against, found=findings.append)
+    kept = [against] if isinstance(against, Heads) else against
+    outcome = verify(url, scope or Scope(), against=kept, found=findings.append)
     assert outcome.findings == len(findings)
     return Verified(outcome, findings)
 

@@ -19,6 +19,7 @@ from exporter.store.archive import ArchiveOptions, Place, manifests, parse_perio
 from exporter.store.archive.content import ROWS
 from exporter.store.archive.place import Format
 from tests.collector_process import ROOT
+from tests.integration.dying import dying
 from tests.integration.retained import command, fill, line, messages, reading, retain, steps, told, variables
 from tests.sending import fetch
 
@@ -130,6 +131,7 @@ def test_nothing_is_dropped_when_the_disk_is_full(database: str, tmp_path: Path,
     assert ended.returncode == 1, ended
     assert f"failed    {expired}" in ended.stdout
     assert "make room" in ended.stdout
+    assert [path for path in (tmp_path / "archive").rglob("*") if path.is_file()] == []
     assert len(messages(database)) == events
     place = Place(ArchiveOptions(str(tmp_path / "archive")))
     assert list(manifests(place)) == []
@@ -137,6 +139,7 @@ def test_nothing_is_dropped_when_the_disk_is_full(database: str, tmp_path: Path,
     assert len(list((tmp_path / "archive").rglob("*.*"))) == 3
 
 
+@pytest.mark.usefixtures("impatient")
 def test_an_archive_that_an_interrupted_run_finished_is_not_written_again(database: str, place: Place) -> None:
     expired = fill(database, "log", 30)
     with reading(database, expired):
@@ -147,6 +150,7 @@ def test_an_archive_that_an_interrupted_run_finished_is_not_written_again(databa
     assert len(list(manifests(place))) == 1
 
 
+@pytest.mark.usefixtures("impatient")
 def test_events_that_came_after_the_archive_are_archived_before_the_drop(database: str, place: Place) -> None:
     expired = fill(database, "log", 30)
     with reading(database, expired):
@@ -155,6 +159,43 @@ def test_events_that_came_after_the_archive_are_archived_before_the_drop(databas
     report = retain(database, place=place)
     assert list(steps(report, "dropped")) == [expired]
     assert [manifest.events for _, manifest in manifests(place)] == [20, 23]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_archive_that_was_damaged_before_its_partition_went_is_made_anew(
+    database: str, place: Place, tmp_path: Path
+) -> None:
+    expired = fill(database, "log", 30)
+    with reading(database, expired):
+        retain(database, place=place)
+    damaged(tmp_path / "archive").unlink()
+    report = retain(database, place=place)
+    assert (list(steps(report, "archived")), list(steps(report, "dropped"))) == ([expired], [expired])
+    assert [each.problem is None for each in verify(place)] == [False, True]
+
+
+def test_a_folder_of_the_disk_that_is_closed_to_others_is_not_looked_into(tmp_path: Path) -> None:
+    """The root of a disk has lost+found, which only root may list; and root may list all, so another user is asked."""
+    place = tmp_path / "archive"
+    (place / "lost+found").mkdir(parents=True)
+    (place / "lost+found" / "x.manifest.json").touch()
+    assert Place(ArchiveOptions(str(place))).names("") == []
+
+
+@pytest.mark.parametrize("requests", [0, 4, 8, 13, 18, 22])
+def test_a_bucket_that_goes_away_in_the_middle_costs_no_event_and_the_next_run_goes_on(
+    database: str, bucket: str, requests: int
+) -> None:
+    expired = fill(database, "log", 30)
+    to = f"s3://audit/middle-{requests}"
+    with dying(bucket, requests) as endpoint:
+        away = Place(ArchiveOptions(to, endpoint=endpoint, region="eu-central-1"), patience_s=2)
+        assert list(steps(retain(database, place=away), "failed")) == [expired]
+    assert len(messages(database)) == 20
+    back = Place(ArchiveOptions(to, endpoint=bucket, region="eu-central-1"))
+    assert list(steps(retain(database, place=back), "dropped")) == [expired]
+    assert [each.problem for each in verify(back)] == [None]
+    assert len(back.names("")) == 3
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -44,6 +44,7 @@ def test_a_run_is_missed_once_three_are(database: str, environ: dict[str, str], 
     assert one(look(environ, AUDITGRAF_RETENTION_EVERY=every), "retention job").state == state
 
 
+@pytest.mark.usefixtures("impatient")
 def test_what_failed_in_the_last_run_is_named(database: str, environ: dict[str, str]) -> None:
     expired = fill(database, "log", 30)
     with reading(database, expired):

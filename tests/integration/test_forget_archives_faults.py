@@ -46,7 +46,7 @@ def test_an_order_that_is_killed_goes_on_and_leaves_one_archive(
     environ = {"AUDITGRAF_ARCHIVE_TO": place.location}
     waiting = """
         SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
-        WHERE NOT granted AND application_name = 'auditgraf retention' AND datname = current_database()
+        WHERE NOT granted AND application_name = 'auditgraf forget' AND datname = current_database()
     """
     with psycopg.connect(database) as blocking:
         blocking.execute(f"LOCK TABLE {table} IN {mode} MODE".encode())

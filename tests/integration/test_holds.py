@@ -49,6 +49,7 @@ def test_a_held_event_is_the_same_in_every_column(store: Store, database: str) -
     assert after == before
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_held_event_is_never_seen_twice_and_never_missed_while_its_partition_goes(database: str) -> None:
     busy = fill(database, "log", 30)
     hold(database)

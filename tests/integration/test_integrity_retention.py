@@ -14,6 +14,7 @@ from exporter.store.integrity import Heads
 from exporter.store.retention import create_hold, parse_filter, release_hold
 from exporter.store.retention import holds as in_force
 from tests.integration.retained import (
+    day,
     detach,
     execute,
     fill,
@@ -60,7 +61,12 @@ def test_the_link_of_a_dropped_partition_has_the_hash_of_its_archive(database: s
     [link] = links(database, "retired")
     detail = link["detail"]
     assert isinstance(detail, dict)
-    assert detail["archive"] == {"manifest": name, "sha256": manifest.sha256, "events": 20}
+    assert detail["archive"] == {
+        "location": place.location,
+        "manifest": name,
+        "sha256": manifest.sha256,
+        "events": 20,
+    }
 
 
 def test_late_events_of_a_day_that_is_on_its_way_out_are_sealed_apart(database: str) -> None:
@@ -265,3 +271,22 @@ def test_copies_of_held_events_from_before_a_dump_belong_to_the_restored_partiti
     clean(database)
     tamper(database, "UPDATE audit.held_events SET outcome = 'failure' WHERE message = 'event 1'")
     assert verified(database).kinds == ["changed"]
+
+
+def test_a_person_forgotten_while_a_day_is_on_its_way_out_is_forgotten_in_what_is_held_of_it(database: str) -> None:
+    name = fill(database, "log", 30)
+    hold(database)
+    pending = f"SELECT audit.begin_retiring('audit.{name}'::regclass, '{name}', 'log', '{day(30)}', '{day(29)}', NULL)"
+    execute(
+        database,
+        f"""INSERT INTO audit.held_events
+        SELECT e.*, 'log', ARRAY[1], 'audit.{name}'::regclass FROM audit.{name} AS e WHERE actor_id = 'u1'""",
+    )
+    execute(database, pending)
+    execute(database, f"ALTER TABLE audit.events_log DETACH PARTITION audit.{name} CONCURRENTLY")
+    number = order(database, "u1")
+    assert clean(database).orders == {number: 2}
+    retain(database)
+    assert clean(database).orders == {number: 2}
+    held = fetch(database, "SELECT DISTINCT actor_id LIKE 'person-%' AS forgotten FROM audit.held_events")
+    assert held == [{"forgotten": True}]

@@ -15,7 +15,7 @@ import pytest
 from psycopg import IsolationLevel, errors
 
 from collector.config import as_role
-from exporter.store.integrity.leaves import COLUMNS
+from exporter.store.integrity.form import COLUMNS
 from exporter.store.migrate import migrate
 from exporter.store.writer import Written
 from tests.benchmarks import load

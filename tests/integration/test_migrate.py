@@ -6,10 +6,8 @@ import hashlib
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -19,10 +17,9 @@ from psycopg import sql
 from collector.config import as_login
 from collector.embedded import EmbeddedPostgres
 from exporter.errors import ConfigError, MigrationError, StoreUnavailableError
-from exporter.store import migrate as module
 from exporter.store.migrate import DAYS_AHEAD, latest_version, migrate, migrations
 from tests.collector_process import ROOT, wait_until
-from tests.conftest import CLASSES
+from tests.conftest import CLASSES, server_folder
 from tests.sending import fetch
 
 PARTITIONS = """
@@ -35,9 +32,8 @@ PARTITIONS = """
 @pytest.fixture
 def fresh_cluster() -> Iterator[EmbeddedPostgres]:
     """A server on which nothing was ever migrated: the roles, which all databases share, are not there."""
-    with tempfile.TemporaryDirectory(prefix="auditgraf-tests-") as folder:
-        Path(folder).chmod(0o755)
-        server = EmbeddedPostgres(Path(folder) / "postgres", settings=["fsync=off"])
+    with server_folder() as folder:
+        server = EmbeddedPostgres(folder / "postgres", settings=["fsync=off"])
         server.start()
         yield server
         server.stop()
@@ -58,9 +54,10 @@ def login(postgres: str, empty_database: str) -> Iterator[str]:
 
 def in_processes(urls: list[str]) -> list[subprocess.Popen[str]]:
     """`auditgraf migrate` on each database in a process of its own, all let go at the same moment."""
-    gates = [psycopg.connect(url, autocommit=True) for url in dict.fromkeys(urls)]
+    gates = [psycopg.connect(url) for url in dict.fromkeys(urls)]
     for gate in gates:
-        gate.execute("SELECT pg_advisory_lock(%s)", (module._LOCK,))
+        # None of them can make the schema; and some wait for what another one has begun to make.
+        gate.execute("LOCK TABLE pg_catalog.pg_namespace IN SHARE MODE")
     processes = [
         subprocess.Popen(
             [sys.executable, "-m", "collector", "migrate"],
@@ -72,8 +69,11 @@ def in_processes(urls: list[str]) -> list[subprocess.Popen[str]]:
         )
         for url in urls
     ]
-    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-    wait_until(lambda: fetch(urls[0], waiting)[0]["count"] == len(urls), "every process waits for the lock")
+    waiting = """
+        SELECT count(DISTINCT pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
+        WHERE NOT granted AND application_name = 'auditgraf migrate'
+    """
+    wait_until(lambda: fetch(urls[0], waiting)[0]["count"] == len(urls), "every process waits")
     for gate in gates:
         gate.close()
     return processes

@@ -161,6 +161,7 @@ def test_counts_that_somebody_reads_are_left_for_the_next_run(database: str) -> 
     assert retain(database, rollups=timedelta(days=365)).failures == []
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_partition_that_somebody_uses_is_left_and_the_others_go(database: str) -> None:
     busy, free = fill(database, "log", 30), fill(database, "security", 800)
     with reading(database, busy):
@@ -217,8 +218,8 @@ def test_a_late_event_of_a_day_that_is_on_its_way_out_is_stored_all_the_same(dat
 
 def test_one_run_at_a_time_in_a_database(database: str) -> None:
     fill(database, "log", 30)
-    with psycopg.connect(database, autocommit=True) as other:
-        other.execute(query("try_lock", "exporter.store.retention"))
+    with psycopg.connect(database) as other:
+        other.execute(query("lock", "exporter.store.retention"))
         assert not retain(database).done
         assert len(messages(database)) == 20
     assert retain(database).done
@@ -262,6 +263,7 @@ def test_the_plan_changes_nothing(database: str) -> None:
     assert fetch(database, "SELECT * FROM audit.retention_runs") == []
 
 
+@pytest.mark.usefixtures("impatient")
 def test_the_command_line_plans_and_runs(database: str, tmp_path: Path) -> None:
     expired = fill(database, "log", 3)
     config = tmp_path / "auditgraf.yaml"

@@ -12,6 +12,7 @@ import pytest
 from exporter.store.archive import ArchiveOptions, Place, manifests, verify
 from exporter.store.retention import create_hold, parse_filter
 from tests.collector_process import ROOT, wait_until
+from tests.conftest import new_database
 from tests.integration.retained import fill, line, messages, partitions, retain, tables, told, variables
 from tests.sending import fetch
 
@@ -87,3 +88,17 @@ def test_a_run_that_is_killed_after_a_drop_has_told_of_it_all_the_same(database:
     assert [row["target_id"] for row in told(database, "retention.partition_dropped")] == [expired]
     [interrupted, _] = fetch(database, "SELECT outcome, detail FROM audit.retention_runs ORDER BY id")
     assert interrupted == {"outcome": "failed", "detail": "it was interrupted"}
+
+
+def test_what_a_killed_run_left_unfinished_is_never_the_archive_of_another_database(
+    postgres: str, migrated: str, database: str, tmp_path: Path
+) -> None:
+    place = Place(ArchiveOptions(str(tmp_path / "archive")))
+    fill(database, "log", 30)
+    killed_at(database, place, "audit.sources", "ACCESS EXCLUSIVE")
+    with new_database(postgres, template=migrated) as other:
+        fill(other, "log", 30, 7)
+        retain(other, place=place)
+    wait_until(lambda: retain(database, place=place).done, "the lock of the killed run is gone")
+    assert sorted(manifest.events for _, manifest in manifests(place)) == [7, 20]
+    assert [each.problem for each in verify(place)] == [None, None]

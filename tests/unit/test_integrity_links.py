@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from exporter.errors import ConfigError
-from exporter.store.integrity import Heads
+from exporter.store.integrity import Heads, parse_heads
 from exporter.store.integrity.link import FIRST, Cover, Link, parse_covers
 
 LINK = Link(
@@ -81,6 +81,11 @@ def test_covers_that_are_none_are_refused(text: str) -> None:
         {"covers": f"1 2026-11-23 2 1 {'ab' * 32}"},
         {"kind": "pseudonymised", "chain": 0, "covers": f"1 2026-11-23 2 1 {'ab' * 32}"},
         {"kind": "released", "chain": 0, "covers": f"1 2026-11-23 2 0 {'ab' * 32}"},
+        {"kind": "restored", "chain": 0},
+        {"kind": "restored", "chain": 0, "events": 0, "covers": f"1 - 0 2 {'ab' * 32}"},
+        {"kind": "unloaded", "chain": 0, "covers": f"1 - 2 0 {'ab' * 32}"},
+        {"kind": "retiring", "chain": 0},
+        {"kind": "taken_back", "chain": 0},
         {"detail": f"\n9 - 0 1 {'cd' * 32}"},
         {"retention_class": "default\n2"},
     ],
@@ -101,6 +106,18 @@ def test_a_detail_that_is_no_json_says_nothing() -> None:
 def test_heads_are_read_as_they_were_written() -> None:
     heads = Heads(datetime(2026, 11, 23, tzinfo=UTC), {0: (4, bytes(32)), 33: (1, hashlib.sha256(b"").digest())})
     assert Heads.parse(heads.text(), "heads.json") == heads
+
+
+def test_all_heads_in_a_log_are_read_and_a_broken_one_is_named_with_its_line() -> None:
+    first = Heads(datetime(2026, 11, 23, tzinfo=UTC), {0: (4, bytes(32))})
+    second = Heads(datetime(2026, 11, 24, tzinfo=UTC), {0: (9, bytes(32)), 7: (1, bytes(32))})
+    log = f"something\nINFO heads of the chains: {first.line()}\n\nINFO heads of the chains: {second.line()}\n"
+    assert parse_heads(log, "collector.log") == (first, second)
+    assert parse_heads(first.text(), "heads.json") == (first,)
+    with pytest.raises(ConfigError, match=r"^collector.log:4: chains\.1\.chain: .*; give a file"):
+        parse_heads(log.replace('"chain":7', '"chain":70'), "collector.log")
+    with pytest.raises(ConfigError, match=r"^empty.log: the file: .*or a log of a collector"):
+        parse_heads("nothing of the kind\n", "empty.log")
 
 
 HEAD = '{"chain": 1, "sequence": 2, "digest": "' + "00" * 32 + '"}'

@@ -30,6 +30,8 @@ def config_file(tmp_path: Path, text: str) -> dict[str, str]:
     ("text", "message"),
     [
         ("retention:\n  default: 1y\n  log: 0s\n", "{file}:3: retention.log: shorter than an hour; write at least 1h"),
+        ("retention:\n  log: 1001y\n", "{file}:2: retention.log: longer than a thousand years; write never"),
+        ("rollups: 300000y\n", "{file}:1: rollups: longer than a thousand years; write never"),
         ("retention:\n  log: -1d\n", "{file}:2: retention.log: '-1d' is no duration"),
         ("retention:\n  log: 1d\n  log: 2d\n", "{file}:3: log: given twice"),
         ("retention:\n  log_p20260101: 1d\n", "'log_p20260101' would be a partition's name"),

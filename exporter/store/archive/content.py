@@ -22,7 +22,7 @@ from exporter.store.session import Connection
 
 _PACKAGE = __package__
 ROWS = 20_000  # of a batch
-_BATCH_BYTES = 32 << 20  # or so many bytes of text, where events are large
+_BATCH_BYTES = 8 << 20  # or so many bytes of text, where events are large
 
 # How a type leaves PostgreSQL. What is not named here is text.
 _SELECTED: dict[str, LiteralString] = {
@@ -103,10 +103,12 @@ def _json(values: pl.Series, column: Column) -> pl.Series:
 
 def _parsed(buffer: io.BytesIO, of: Sequence[Column]) -> pl.DataFrame:
     types = {column.name: pa.int64() if column.arrow == _MOMENT else column.arrow for column in of}
+    # One block: a row that lies in two of them is refused, and a single event may be as large as a sender may send it.
+    size = buffer.tell()
     buffer.seek(0)
     table = csv.read_csv(
         buffer,
-        read_options=csv.ReadOptions(column_names=list(types), block_size=2 * _BATCH_BYTES, use_threads=False),
+        read_options=csv.ReadOptions(column_names=list(types), block_size=size + 1, use_threads=False),
         parse_options=csv.ParseOptions(newlines_in_values=True),
         convert_options=csv.ConvertOptions(
             column_types=types, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False

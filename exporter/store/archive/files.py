@@ -115,9 +115,7 @@ def parts(place: Place, name: str, of: Sequence[Column], *, partial: bool = Fals
     """The events of a file, a bounded part at a time."""
     with place.reading(name, partial=partial) as file:
         if name.endswith(".parquet"):
-            for batch in pq.ParquetFile(file).iter_batches(batch_size=ROWS, use_threads=False):
-                frame = pl.from_arrow(batch)
-                assert isinstance(frame, pl.DataFrame)
+            for frame in _frames(pq.ParquetFile(file)):
                 yield Part(lines(frame, of), frame)
             return
         rest = b""
@@ -128,6 +126,15 @@ def parts(place: Place, name: str, of: Sequence[Column], *, partial: bool = Fals
                     yield Part(pl.Series([line.decode() for line in whole], dtype=pl.String))
         if rest:
             yield Part(pl.Series([rest.decode()], dtype=pl.String))
+
+
+def _frames(source: pq.ParquetFile) -> Iterator[pl.DataFrame]:
+    # One row group after the other: a batch may span them, and so many large events don't fit into memory.
+    for group in range(source.num_row_groups):
+        for batch in source.iter_batches(batch_size=ROWS, row_groups=[group], use_threads=False):
+            frame = pl.from_arrow(batch)
+            assert isinstance(frame, pl.DataFrame)
+            yield frame
 
 
 def _joined(some: pl.Series) -> bytes:

@@ -75,6 +75,19 @@ class Manifest(_Strict):
         return json.dumps(self.model_dump(mode="json"), indent=2, sort_keys=True) + "\n"
 
 
+def parse(place: Place, name: str) -> Manifest:
+    """The manifest of that name; raises RetentionError where it can't be read."""
+    try:
+        return Manifest.model_validate_json(place.text(name))
+    except ValidationError as failure:
+        detail = failure.errors(include_url=False)[0]
+        key = ".".join(map(str, detail["loc"]))
+        raise RetentionError(
+            f"archive {place.location}: {name}: {key}: {detail['msg']}; it is damaged or of a newer auditgraf: "
+            "restore it from a backup, or move it away"
+        ) from None
+
+
 def manifests(
     place: Place, since: datetime | None = None, until: datetime | None = None
 ) -> Iterator[tuple[str, Manifest]]:
@@ -83,14 +96,6 @@ def manifests(
     Raises RetentionError for one that can't be read.
     """
     for name in place.names(SUFFIX):
-        try:
-            manifest = Manifest.model_validate_json(place.text(name))
-        except ValidationError as failure:
-            detail = failure.errors(include_url=False)[0]
-            key = ".".join(map(str, detail["loc"]))
-            raise RetentionError(
-                f"archive {place.location}: {name}: {key}: {detail['msg']}; it is damaged or of a newer auditgraf: "
-                "restore it from a backup, or move it away"
-            ) from None
+        manifest = parse(place, name)
         if (since is None or manifest.range_end > since) and (until is None or manifest.range_start < until):
             yield name, manifest

@@ -108,6 +108,8 @@ class PersonInArchives:
             connection.execute(query("supersede_archive", _PACKAGE), values)
             noted = {**values, "order": order.id, "events": found.events, "rewritten_as": rewritten}
             connection.execute(query("note_archive", "exporter.store.forget"), noted)
+            sealed = {"retention_class": made.retention_class, "sha256": made.sha256}
+            connection.execute(query("seal_rewritten", _PACKAGE), {**noted, **sealed})
         tidy(connection, self._place)
         return Concerned(found.manifest, found.events, rewritten)
 

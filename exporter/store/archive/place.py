@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ Format = Literal["parquet", "jsonl.zst"]
 _PARTIAL = ".partial"
 _PROBE = "auditgraf-doctor"
 _CHUNK = 1 << 20
+_CLASS = r"[a-z][a-z0-9_]*"  # a folder for each retention class
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Place:
             with self._failing(f"{name} can't be written"):
                 self._files.move(self._path(name + _PARTIAL), self._path(name))
                 if self._local:
-                    _sync(Path(self._path(name)).parent)
+                    self._sync_folders(name)
 
     @contextmanager
     def reading(self, name: str, *, partial: bool = False) -> Iterator[Any]:
@@ -101,8 +103,14 @@ class Place:
     def names(self, suffix: str) -> list[str]:
         """The files with names that end so, sorted; none where the folder or prefix is not there yet."""
         with self._failing("it can't be listed"):
-            selector = fs.FileSelector(self._root, recursive=True, allow_not_found=True)
-            found = self._files.get_file_info(selector)
+            top = self._files.get_file_info(fs.FileSelector(self._root, allow_not_found=True))
+            # A disk's own folders lie there too: lost+found is closed to everybody.
+            folders = [info.path for info in top if re.fullmatch(_CLASS, info.base_name)]
+            found = [
+                info
+                for folder in folders
+                for info in self._files.get_file_info(fs.FileSelector(folder, recursive=True, allow_not_found=True))
+            ]
         own = [info.path.removeprefix(self._root).lstrip("/") for info in found if info.type == fs.FileType.File]
         return sorted(name for name in own if name.endswith(suffix))
 
@@ -121,6 +129,12 @@ class Place:
                 if self._local:
                     _sync(Path(self._path(name)).parent)
 
+    def discard(self, stem: str) -> None:
+        """Removes what was written of an archive that failed, where that makes room: in a folder, if it can be."""
+        if self._local:
+            with suppress(RetentionError):
+                self.remove_like(stem)
+
     def probe(self) -> None:
         """Writes a small file and removes it; raises RetentionError where that can't be done."""
         try:
@@ -133,6 +147,14 @@ class Place:
             raise
         with self._failing(f"{_PROBE} can't be removed"):
             self._files.delete_file(self._path(_PROBE + _PARTIAL))
+
+    def _sync_folders(self, name: str) -> None:
+        """Makes a name survive a power cut, and the folders that were made for it."""
+        folder = Path(self._path(name)).parent
+        _sync(folder)
+        while folder != Path(self._root):
+            folder = folder.parent
+            _sync(folder)
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"

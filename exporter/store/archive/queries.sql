@@ -97,24 +97,37 @@ SELECT (it ->> 'id')::int, coalesce((SELECT id FROM added),
 FROM doc;
 
 -- name: restore_lines
--- What came in, within the time asked for, unless it is here: held, restored before, or in its partition still.
-INSERT INTO audit.restored_events ({columns}, retention_class, archive)
-SELECT {values}, %(retention_class)s, %(archive)s
-FROM pg_temp.incoming_events AS event
-LEFT JOIN pg_temp.incoming_sources AS source ON source.theirs = event.source_id
-WHERE event.occurred_at >= %(since)s AND event.occurred_at < %(until)s
-  AND NOT EXISTS (
-    SELECT FROM audit.events AS here
-    WHERE here.id = event.id AND here.occurred_at = event.occurred_at AND here.retention_class = %(retention_class)s
-  )
-ON CONFLICT DO NOTHING;
+-- What came in, within the time asked for, unless it is here: held, restored before, or in its partition still. How many
+-- events that is, and their leaves.
+WITH restored AS (
+    INSERT INTO audit.restored_events ({columns}, retention_class, archive)
+    SELECT {values}, %(retention_class)s, %(archive)s
+    FROM pg_temp.incoming_events AS event
+    LEFT JOIN pg_temp.incoming_sources AS source ON source.theirs = event.source_id
+    WHERE event.occurred_at >= %(since)s AND event.occurred_at < %(until)s
+      AND NOT EXISTS (
+        SELECT FROM audit.events AS here
+        WHERE here.id = event.id AND here.occurred_at = event.occurred_at AND here.retention_class = %(retention_class)s
+      )
+    ON CONFLICT DO NOTHING
+    RETURNING {leaf} AS leaf
+)
+SELECT count(*), string_agg(leaf, '') FROM restored;
+
+-- name: seal_restored
+-- Events without a link that names the archive which they came from are findings of `auditgraf verify`.
+SELECT audit.seal_restored(%(retention_class)s, %(leaves)s, jsonb_build_object(
+    'location', %(location)s::text, 'manifest', %(archive)s::text, 'sha256', %(sha256)s::text));
+
+-- name: dropped_for
+-- SHA-256 of the archives of a name and place for which partitions were dropped, or which took the place of one.
+SELECT detail #>> '{archive,sha256}' FROM audit.digest_links
+WHERE chain = 0 AND kind IN ('retired', 'pseudonymised')
+  AND detail #>> '{archive,location}' = %(location)s AND detail #>> '{archive,manifest}' = %(archive)s;
+
+-- name: seal_rewritten
+SELECT audit.seal_rewritten(%(retention_class)s, %(order)s, %(location)s, %(manifest)s, %(rewritten_as)s, %(sha256)s);
 
 -- name: unload
-DELETE FROM audit.restored_events WHERE occurred_at >= %(since)s AND occurred_at < %(until)s;
-
--- name: unload_all
--- At once, whatever is in it; DELETE would leave the space behind.
-TRUNCATE audit.restored_events;
-
--- name: restored_count
-SELECT count(*) FROM audit.restored_events;
+-- All where there is no range of time; how many events.
+SELECT audit.unload_restored(%(since)s, %(until)s);

@@ -17,12 +17,14 @@ from exporter.store.archive.files import Content
 from exporter.store.archive.manifest import Manifest, manifests
 from exporter.store.archive.place import Place
 from exporter.store.forget import Order, Recogniser
+from exporter.store.integrity.form import LEAF
 from exporter.store.queries import query
 from exporter.store.retention import journal
 from exporter.store.retention.owner import alone, as_owner
 from exporter.store.session import Connection
 
 _PACKAGE = __package__
+_NAME = "auditgraf archive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def restore(url: str, place: Place, period: Period, *, by: str) -> Iterator[Load
     Persons who were forgotten after an archive was written have the pseudonym of their order in what comes back.
     Raises RetentionError for an archive that is not what was written: nothing of that one is restored.
     """
-    with as_owner(url) as connection, alone(connection) as mine:
+    with as_owner(url, _NAME) as connection, alone(url, _NAME) as mine:
         if not mine:
             raise RetentionError("a run of retention is under way; try again when it has ended")
         known = {column.name for column in columns(connection)}
@@ -87,14 +89,10 @@ def restore(url: str, place: Place, period: Period, *, by: str) -> Iterator[Load
 
 def unload(url: str, period: Period | None, *, by: str) -> int:
     """Removes restored events, of a range of time or all (None); how many. The archives stay as they are."""
-    with as_owner(url) as connection, connection.transaction():
-        if period is None:
-            row = connection.execute(query("restored_count", _PACKAGE)).fetchone()
-            removed = int(row[0]) if row else 0
-            connection.execute(query("unload_all", _PACKAGE))
-        else:
-            values = {"since": period.since, "until": period.until}
-            removed = connection.execute(query("unload", _PACKAGE), values).rowcount
+    values = {"since": period and period.since, "until": period and period.until}
+    with as_owner(url, _NAME) as connection, connection.transaction():
+        row = connection.execute(query("unload", _PACKAGE), values).fetchone()
+        removed = int(row[0]) if row else 0
         connection.execute(query("read_summaries_again", "exporter.store.retention"))
         message = f"{removed} restored events removed"
         journal.note(connection, "archive.unloaded", message, actor=by, target=("archive", "restored_events"))
@@ -109,9 +107,12 @@ def _load(
     inserting = sql.SQL(query("restore_lines", _PACKAGE)).format(
         columns=sql.SQL(", ").join(map(sql.Identifier, shared)),
         values=sql.SQL(", ").join(map(_value, shared)),
+        leaf=LEAF,
     )
     values = {"retention_class": manifest.retention_class, "archive": name}
     values |= {"since": period.since.isoformat(), "until": period.until.isoformat()}
+    origin = {**values, "location": place.location, "sha256": manifest.sha256}
+    _check_dropped(connection, origin)
     incoming.prepare(connection)
     recogniser = Recogniser(connection, manifest.created_at, manifest.forget_orders)
     forgotten: dict[int, int] = {}
@@ -127,13 +128,27 @@ def _load(
                 incoming.take_in(connection, some)
                 for order in _recognised(recogniser, some):
                     forgotten[order.id] = forgotten.get(order.id, 0) + incoming.forget(connection, order)
-                restored += connection.execute(inserting, values).rowcount
+                events, leaves = connection.execute(inserting, values).fetchone() or (0, None)
+                if events:
+                    connection.execute(query("seal_restored", _PACKAGE), {**origin, "leaves": leaves})
+                restored += events
         if (content.events, content.sha256) != (manifest.events, manifest.sha256):
             raise RetentionError(
                 f"archive {place.location}: {name}: its events are not those that were written (SHA-256 "
                 f"{content.sha256} instead of {manifest.sha256}); nothing of it is restored"
             )
     return Loaded(name, restored, forgotten)
+
+
+def _check_dropped(connection: Connection, origin: Mapping[str, str]) -> None:
+    """Raises RetentionError where a partition was dropped for an archive of this name, and this is not that one."""
+    known = [sha256 for (sha256,) in connection.execute(query("dropped_for", _PACKAGE), origin)]
+    if known and origin["sha256"] not in known:
+        raise RetentionError(
+            f"archive {origin['location']}: {origin['archive']} is not what its partition was dropped for: its SHA-256 "
+            f"is {origin['sha256']}, and was {known[-1]}; nothing of it is restored. Find out who wrote it, and put a "
+            "backup of the original in its place"
+        )
 
 
 def _recognised(recogniser: Recogniser, some: pl.Series) -> list[Order]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import secrets
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -10,13 +12,14 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 import polars as pl
+import psycopg
 import pyarrow as pa
 
 from exporter.errors import RetentionError
 from exporter.store.archive import files
 from exporter.store.archive.content import Column, columns, frames, lines
 from exporter.store.archive.files import Content, DataFile, Part
-from exporter.store.archive.manifest import SUFFIX, Manifest, ManifestColumn, ManifestFile
+from exporter.store.archive.manifest import SUFFIX, Manifest, ManifestColumn, ManifestFile, parse
 from exporter.store.archive.place import Format, Place
 from exporter.store.migrate import latest_version
 from exporter.store.queries import query
@@ -24,6 +27,7 @@ from exporter.store.retention.partitions import Partition, exact_count
 from exporter.store.retention.retire import Archived
 from exporter.store.session import Connection
 
+log = logging.getLogger(__name__)
 _PACKAGE = __package__
 Some = TypeVar("Some")
 
@@ -50,13 +54,22 @@ class PartitionArchiver:
 
         Raises RetentionError: then what was written is no archive, and is removed by a later run.
         """
-        known = self._known(connection, partition)
-        if known is not None:
-            return known
+        newest = self._newest(connection, partition)
+        if newest is not None and self._still_good(connection, partition, newest):
+            return newest
         if not self._tidied:
             tidy(connection, self._place)
             self._tidied = True
         begun = begin(connection, self._place, partition, self._place.format)
+        try:
+            manifest = self._write(connection, partition, begun)
+        except (RetentionError, psycopg.Error):
+            self._place.discard(begun.stem)
+            raise
+        end(connection, begun, manifest)
+        return Archived(begun.stem + SUFFIX, manifest.events, manifest.bytes, fresh=True)
+
+    def _write(self, connection: Connection, partition: Partition, begun: Begun) -> Manifest:
         of, content, seen = columns(connection), Content(), set[int]()
         # Closed where writing fails: a COPY that nobody ends keeps the connection from all else.
         with closing(frames(connection, partition.table, of)) as found:
@@ -78,18 +91,27 @@ class PartitionArchiver:
             sources=described(sources),
         )
         publish(self._place, begun, manifest)
-        end(connection, begun, manifest)
-        return Archived(begun.stem + SUFFIX, manifest.events, manifest.bytes, fresh=True)
+        return manifest
 
-    def _known(self, connection: Connection, partition: Partition) -> Archived | None:
+    def _newest(self, connection: Connection, partition: Partition) -> Archived | None:
+        """The archive of the partition that an earlier run made here."""
         values = {"relation": partition.relation, "location": self._place.location}
         row = connection.execute(query("finished_archive", _PACKAGE), values).fetchone()
-        if row is None or row[1] != exact_count(connection, partition.name):
-            return None
-        if row[0] not in self._place.names(SUFFIX):
+        if row is None:
             return None
         manifest, events, size = row
         return Archived(manifest, events, size, fresh=False)
+
+    def _still_good(self, connection: Connection, partition: Partition, archived: Archived) -> bool:
+        """Whether it has what the partition has: that it was verified once says nothing of what came later."""
+        if archived.events != exact_count(connection, partition.name) or not self._place.has(archived.manifest):
+            return False
+        try:
+            check(self._place, parse(self._place, archived.manifest))
+        except RetentionError as failure:
+            log.warning("%s is archived anew: %s", partition.name, failure)
+            return False
+        return True
 
     def _write_sources(self, connection: Connection, stem: str, seen: set[int]) -> DataFile:
         name, count = f"{stem}-sources.jsonl.zst", 0
@@ -107,13 +129,12 @@ class PartitionArchiver:
 def begin(connection: Connection, place: Place, partition: Partition, form: Format) -> Begun:
     """Notes that an archive is being written, under a name that no other has."""
     name = partition.retention_class
-    number, stem = 0, ""
-    # The number tells archives of one day apart; another database may have used it in the same place.
-    while not stem or place.has(stem + SUFFIX):
-        row = connection.execute(query("next_archive", _PACKAGE)).fetchone()
-        assert row is not None
-        number = row[0]
-        stem = f"{name}/{partition.start:%Y}/{name}-{partition.start:%Y%m%d}-{number:06d}"
+    row = connection.execute(query("next_archive", _PACKAGE)).fetchone()
+    assert row is not None
+    number = row[0]
+    # The number tells archives of one day apart. Another database may use it in the same place: what that one archives
+    # and what this one leaves unfinished, and removes, must never have the same name.
+    stem = f"{name}/{partition.start:%Y}/{name}-{partition.start:%Y%m%d}-{number:06d}-{secrets.token_hex(4)}"
     connection.execute(
         query("begin_archive", _PACKAGE),
         {

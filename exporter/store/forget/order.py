@@ -15,9 +15,11 @@ from exporter.store.retention import journal
 from exporter.store.retention.holds import active, copy_held
 from exporter.store.retention.owner import alone, as_owner
 from exporter.store.retention.partitions import Partition, partitions
+from exporter.store.retention.retire import leftovers
 from exporter.store.session import Connection
 
 _PACKAGE = __package__
+_NAME = "auditgraf forget"
 # What has events outside of the classes' partitions. Held ones last: a hold copies what a partition has first.
 _OTHER_TABLES = ("restored_events", "held_events")
 
@@ -91,10 +93,10 @@ class Forgotten:
 
 def preview(url: str, actor: str, *, also: Collection[str] = (), archives: Archives | None = None) -> Preview:
     """Counts what `forget` would change, and changes nothing."""
-    with as_owner(url) as connection:
+    with as_owner(url, _NAME) as connection:
         names = _names(connection, actor, also)
         found: dict[str, int] = {}
-        for table in [*(partition.name for partition in partitions(connection)), *_OTHER_TABLES]:
+        for table in [*(partition.name for partition in _partitions(connection)), *_OTHER_TABLES]:
             count = _forget_in(connection, table, Order(0, "", names), count_only=True)
             if count:
                 found[table] = count
@@ -123,12 +125,12 @@ def forget(
     with the pseudonym that it had. `report` gets each table or archive, and how many of its events were changed.
     Raises RetentionError, StoreUnavailableError.
     """
-    with as_owner(url) as connection, alone(connection) as mine:
+    with as_owner(url, _NAME) as connection, alone(url, _NAME) as mine:
         if not mine:
             raise RetentionError("a run of retention is under way; try again when it has ended")
         order = _order(connection, actor, also, by, text)
         done = {row[0] for row in connection.execute(query("done_tables", _PACKAGE), (order.id,))}
-        while left := [part for part in partitions(connection) if part.name not in done and not part.pending]:
+        while left := [part for part in _partitions(connection) if part.name not in done]:
             for partition in left:
                 report(partition.name, _in_partition(connection, order, partition))
                 done.add(partition.name)
@@ -145,6 +147,12 @@ def forget(
         return forgotten
 
 
+def _partitions(connection: Connection) -> list[Partition]:
+    """All partitions, and what an interrupted run of retention has detached: it may become one again."""
+    detached = [each.partition for each in leftovers(connection) if each.present and not each.attached]
+    return list({partition.name: partition for partition in (*detached, *partitions(connection))}.values())
+
+
 def _in_archives(
     connection: Connection, order: Order, archives: Archives, *, rewrite: bool, report: Callable[[str, int], None]
 ) -> None:
@@ -159,6 +167,8 @@ def _in_archives(
 
 def _in_partition(connection: Connection, order: Order, partition: Partition) -> int:
     with connection.transaction():
+        # What a hold wants that is created meanwhile would be found neither before nor after.
+        connection.execute(query("no_new_holds", "exporter.store.retention"))
         holds = [hold for hold in active(connection) if hold.match is not None]
         if holds and _forget_in(connection, partition.name, order, count_only=True):
             # Afterwards their filters would no longer find the person's events.
@@ -177,7 +187,6 @@ def _finish(connection: Connection, order: Order, by: str, text: str | None) -> 
     quarantined = int(row[0]) if row else 0
     archives = tuple(Concerned(*row) for row in connection.execute(query("noted_archives", _PACKAGE), (order.id,)))
     with connection.transaction():
-        connection.execute(query("forget_in_records", _PACKAGE), values)
         row = connection.execute(query("finish", _PACKAGE), (order.id,)).fetchone()
         events = int(row[0]) if row else 0
         journal.note(
@@ -195,6 +204,8 @@ def _finish(connection: Connection, order: Order, by: str, text: str | None) -> 
                 **({"forget.order_text": text} if text else {}),
             },
         )
+        # After the note, whose words may name the person too.
+        connection.execute(query("forget_in_records", _PACKAGE), values)
     return Forgotten(order.id, order.pseudonym, events, quarantined, holds, archives)
 
 
@@ -226,7 +237,9 @@ def _names(connection: Connection, actor: str, also: Collection[str]) -> list[st
         raise RetentionError("an empty name would mean everybody; name the person")
     if journal.SERVICE in (name.lower() for name in given):
         raise RetentionError(f"{journal.SERVICE} is no person: its events say what retention did")
-    rows = connection.execute(query("own_addresses", _PACKAGE), {"actor": given[0]})
+    # As Python writes it in lower case, for restores, and as PostgreSQL does: some letters have two ways.
+    rows = connection.execute(query("in_lower_case", _PACKAGE), {"names": given}).fetchall()
+    rows += connection.execute(query("own_addresses", _PACKAGE), {"actor": given[0]}).fetchall()
     return sorted({*(name.lower() for name in given), *(row[0] for row in rows)})
 
 

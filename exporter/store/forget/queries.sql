@@ -7,6 +7,13 @@ SELECT key FROM audit.forget_key;
 -- Orders about the same person, the newest first.
 SELECT id, at, finished_at, pseudonym, names, events FROM audit.forget_orders WHERE identity_hash = %s ORDER BY id DESC;
 
+-- name: in_lower_case
+-- Names as PostgreSQL writes them in lower case, and after capitals: those know no sigma for the end of a word. As they
+-- are, where that leads to other capitals: no pattern for `i` finds the Turkish one with a dot.
+SELECT lower(name) FROM unnest(%(names)s::text[]) AS name
+UNION SELECT lower(upper(name)) FROM unnest(%(names)s::text[]) AS name
+UNION SELECT name FROM unnest(%(names)s::text[]) AS name WHERE upper(lower(name)) <> upper(name);
+
 -- name: own_addresses
 -- Email addresses that only this actor uses: they mean the person elsewhere too.
 SELECT lower(actor_email) FROM audit.events
@@ -51,6 +58,10 @@ WITH released AS (
         filter = audit.pseudonymised(filter, %(names)s, audit.name_pattern(%(names)s), %(pseudonym)s),
         conditions = audit.pseudonymised(conditions, %(names)s, audit.name_pattern(%(names)s), %(pseudonym)s)
     WHERE released_at IS NOT NULL
+), ordered AS (
+    UPDATE audit.forget_orders SET
+        requested_by = audit.pseudonymised(requested_by, %(names)s, audit.name_pattern(%(names)s), %(pseudonym)s),
+        order_text = audit.pseudonymised(order_text, %(names)s, audit.name_pattern(%(names)s), %(pseudonym)s)
 )
 UPDATE audit.journal SET
     actor = audit.pseudonymised(actor, %(names)s, audit.name_pattern(%(names)s), %(pseudonym)s),
@@ -59,18 +70,28 @@ UPDATE audit.journal SET
     attributes = audit.pseudonymised(attributes, %(names)s, audit.name_pattern(%(names)s), %(pseudonym)s);
 
 -- name: holds_naming
--- Holds in force whose words name the person: they have to go on finding what they hold.
+-- Holds in force whose words name the person: they have to go on finding what they hold. YAML, JSON and patterns write a
+-- name with backslashes, or in numbers: it is looked for without them, and in what the filter was read as.
 SELECT id FROM audit.holds
+CROSS JOIN LATERAL (
+    SELECT concat_ws(' ', filter, reason, created_by, conditions::text,
+                     (SELECT string_agg(value #>> '{}', ' ') FROM jsonb_path_query(conditions, '$.**') AS value
+                      WHERE jsonb_typeof(value) <> 'object'))
+) AS words (said)
 WHERE released_at IS NULL
   AND EXISTS (SELECT FROM unnest(%(names)s::text[]) AS name
-              WHERE strpos(lower(concat_ws(' ', filter, reason, created_by)), name) > 0)
+              WHERE strpos(replace(lower(said), '\', ''), replace(name, '\', '')) > 0)
 ORDER BY id;
 
 -- name: quarantined
--- Records that PostgreSQL refused are bytes; those that name the person have to be looked at.
+-- Records that PostgreSQL refused are bytes, which need not be text; those that name the person have to be looked at.
+-- `escape` leaves ASCII as it is, and writes a backslash twice, as JSON does; of other letters the usual cases are tried.
 SELECT count(*) FROM audit.quarantine
-WHERE EXISTS (SELECT FROM unnest(%s::text[]) AS name
-              WHERE length(name) >= 3 AND position(convert_to(name, 'UTF8') IN record) > 0);
+WHERE EXISTS (
+    SELECT FROM unnest(%s::text[]) AS name, unnest(ARRAY[name, initcap(name), upper(name)]) AS written
+    WHERE length(name) >= 3
+      AND strpos(replace(lower(encode(record, 'escape')), '\\', ''),
+                 replace(lower(encode(convert_to(written, 'UTF8'), 'escape')), '\\', '')) > 0);
 
 -- name: finish
 UPDATE audit.forget_orders SET finished_at = clock_timestamp(), names = NULL WHERE id = %s RETURNING events;

@@ -68,7 +68,8 @@ class Recogniser:
         candidates: set[str] = set()
         for line in lines:
             for text in _texts(orjson.loads(line)):
-                candidates.update(self._candidates(text.lower()))
+                for form in _forms(text):
+                    candidates.update(self._candidates(form))
         found: dict[tuple[int, str], list[str]] = {}
         for candidate in sorted(candidates):
             for order in self._orders.get(name_hash(self._key, candidate), ()):
@@ -84,6 +85,15 @@ class Recogniser:
                 end = boundary.start() + length
                 if end == len(text) or (end < len(text) and not _is_word(text[end])):
                     yield text[boundary.start() : end]
+
+
+def _forms(text: str) -> set[str]:
+    """In lower case as Python has it and as PostgreSQL has it, a letter at a time: with no sigma for a word's end.
+
+    As it is where it has the one capital that is another letter for PostgreSQL's patterns.
+    """
+    forms = {text.lower(), "".join(character.lower()[:1] for character in text)}
+    return forms | {text} if "\u0130" in text else forms
 
 
 def _is_word(character: str) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from typing import Any
 
+from exporter.store.integrity.archives import Archives
 from exporter.store.integrity.finding import Finding
 from exporter.store.integrity.heads import Heads
 from exporter.store.integrity.link import FIRST, FORMS, Cover, Link
@@ -32,6 +34,7 @@ class Sealed:
     mixed: int = 0  # sum of a hash of each of these rows' links: tells whether the rows are those of the links
     unsealed: int = 0  # events that were there before, less those that were sealed since
     sealed_late: bool = False
+    retiring_since: datetime | None = None  # it is to go, and may be detached
     retired: bool = False
 
     def add_row(self, chain: int, sequence: int) -> None:
@@ -48,47 +51,52 @@ def row_hash(chain: int, sequence: int) -> int:
 class Walk:
     """How far the chains are walked. Every `extend` goes on from there to what its transaction sees."""
 
-    against: Heads | None = None
+    against: Sequence[Heads] = ()
     heads: dict[int, tuple[int, bytes]] = field(default_factory=dict)
     sealed: dict[int, Sealed] = field(default_factory=dict)
     orders: dict[int, int] = field(default_factory=dict)  # order to forget: events that were pseudonymised under it
     links: int = 0
     uncompared: int = 0  # links kept elsewhere whose month is gone
-    _wanted: dict[int, tuple[int, bytes]] = field(default_factory=dict)
+    archives: Archives = field(default_factory=Archives)
+    _wanted: dict[int, dict[int, set[bytes]]] = field(default_factory=dict)  # chain, sequence: kept elsewhere
     _checkpoints: dict[int, tuple[int, bytes]] = field(default_factory=dict)
     _expired: dict[int, tuple[int, bytes]] = field(default_factory=dict)
     _upgrading: bool = True  # only what the upgrade wrote was read of chain 0 yet
 
     def begin(self, connection: Connection) -> Iterator[Finding]:
         """Reads where the chains begin, and walks them for the first time."""
-        self._wanted = dict(self.against.links) if self.against else {}
+        for heads in self.against:
+            for chain, (sequence, digest) in heads.links.items():
+                self._wanted.setdefault(chain, {}).setdefault(sequence, set()).add(digest)
         for chain, sequence, digest in connection.execute(query("checkpoints", _PACKAGE)):
             self._checkpoints[chain] = self.heads[chain] = (sequence, digest)
-            if chain in self._wanted and self._wanted[chain][0] <= sequence:
-                kept = self._wanted.pop(chain)
-                if kept[0] < sequence and self._kept_this_month():
-                    yield _expired_early(chain, sequence, kept[0])
-                elif kept[0] < sequence:
-                    self.uncompared += 1
-                elif kept[1] != digest:
-                    yield _other(chain, kept[0])
+            yield from self._compare_expired(chain, sequence, digest)
         yield from self.extend(connection)
         yield from self._check_beginnings()
-        for chain, (sequence, _) in sorted(self._wanted.items()):
-            yield Finding(
-                "chain_cut",
-                f"chain {chain} ends with link {self.heads.get(chain, (0, b''))[0]}, and link {sequence} has been kept "
-                "elsewhere: its end was cut off",
-                chain=chain,
-                sequence=sequence,
-            )
+        for chain, wanted in sorted(self._wanted.items()):
+            if wanted:
+                yield Finding(
+                    "chain_cut",
+                    f"chain {chain} ends with link {self.heads.get(chain, (0, b''))[0]}, and link {max(wanted)} has "
+                    "been kept elsewhere: its end was cut off",
+                    chain=chain,
+                    sequence=max(wanted),
+                )
 
-    def _kept_this_month(self) -> bool:
-        """Whether the links kept elsewhere are too young for any after them to have expired: months go when they are
-        over. By the clock of whoever verifies, not by PostgreSQL's.
+    def _compare_expired(self, chain: int, first: int, digest: bytes) -> Iterator[Finding]:
+        """Links kept elsewhere that are no longer there. Months go when they are over, so what was kept this month, by
+        the clock of whoever verifies and not by PostgreSQL's, is too young for any after it to have expired.
         """
         month = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-        return self.against is not None and self.against.made_at >= month
+        young = {heads.links[chain][0] for heads in self.against if heads.made_at >= month and chain in heads.links}
+        for sequence in sorted(kept for kept in self._wanted.get(chain, ()) if kept <= first):
+            digests = self._wanted[chain].pop(sequence)
+            if sequence < first and sequence in young:
+                yield _expired_early(chain, first, sequence)
+            elif sequence < first:
+                self.uncompared += 1
+            elif digests != {digest}:
+                yield _other(chain, sequence)
 
     def extend(self, connection: Connection) -> Iterator[Finding]:
         """Walks on. Within a transaction."""
@@ -119,11 +127,9 @@ class Walk:
             yield _changed(link, "follows another link than the one that is before it")
         self.heads[link.chain] = (link.sequence, link.digest)
         self.links += 1
-        wanted = self._wanted.get(link.chain)
-        if wanted is not None and wanted[0] == link.sequence:
-            del self._wanted[link.chain]
-            if wanted[1] != link.digest:
-                yield _other(link.chain, link.sequence)
+        wanted = self._wanted.get(link.chain, {}).pop(link.sequence, {link.digest})
+        if wanted != {link.digest}:
+            yield _other(link.chain, link.sequence)
         try:
             self._add_up(link, sound=sound)
         except (ValueError, TypeError, KeyError, AttributeError):
@@ -132,7 +138,7 @@ class Walk:
     def _add_up(self, link: Link, *, sound: bool) -> None:
         told = link.told()
         if link.chain == 0:
-            kept = link.sequence if self.against is None else self.against.links.get(0, (0, FIRST))[0]
+            kept = min((heads.links.get(0, (0, FIRST))[0] for heads in self.against), default=link.sequence)
             is_first = link.kind == "unsealed" and 0 not in self._checkpoints and link.sequence <= kept
             self._upgrading = self._upgrading and is_first
         if link.kind == "unsealed" and not self._upgrading:
@@ -142,10 +148,28 @@ class Walk:
         elif link.kind == "pseudonymised":
             order = int(told["order"])
             self.orders[order] = self.orders.get(order, 0) + link.events
+            if "archive" in told:
+                self.archives.rewritten(told["rewritten"], told["archive"])
         for cover in link.parts():
             self._cover(link, cover, told)
-            if link.kind == "retired" and sound:
-                self.sealed[cover.leaf_table].retired = True
+            if sound:
+                self._move(link, cover, told)
+
+    def _move(self, link: Link, cover: Cover, told: Any) -> None:
+        """What a link says of where events are."""
+        sealed = self.sealed[cover.leaf_table]
+        if link.kind == "retiring":
+            sealed.retiring_since = link.made_at
+        elif link.kind == "taken_back":
+            sealed.retiring_since = None
+        elif link.kind == "retired":
+            sealed.retired = True
+            self.archives.all_unloaded(cover.leaf_table)
+            self.archives.dropped_for(told.get("archive"))
+        elif link.kind == "restored":
+            self.archives.restored(cover.leaf_table, told["archive"], cover.adds)
+        elif link.kind == "unloaded":
+            self.archives.unloaded(cover.leaf_table, told["archive"], cover.removes)
 
     def _cover(self, link: Link, cover: Cover, told: dict[str, int] | None) -> None:
         sealed = self.sealed.get(cover.leaf_table)

@@ -20,6 +20,7 @@ Kind = Literal[
     "partition_missing",  # a day is gone, and retention did not take it
     "partition_detached",  # a day is there, and hidden
     "not_sealed",  # events without leaves where there should be some
+    "unreadable",  # a table belongs to another role
     "sealing_off",  # events of a class are not sealed when they are stored
 ]
 

@@ -13,6 +13,7 @@ from psycopg import sql
 
 from exporter.store.integrity.chains import Sealed, Walk
 from exporter.store.integrity.finding import Finding, Kind
+from exporter.store.integrity.form import DIGEST
 from exporter.store.integrity.link import FIRST, parse_covers
 from exporter.store.queries import query
 from exporter.store.session import Connection
@@ -21,47 +22,7 @@ _PACKAGE = __package__
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AT_ONCE = 2000
 HELD = "held_events"
-# Form 1 of a digest: these columns in this order, in PostgreSQL's binary form of a record.
-COLUMNS = (
-    "id",
-    "occurred_at",
-    "received_at",
-    "occurred_ns",
-    "observed_ns",
-    "source_id",
-    "severity",
-    "severity_text",
-    "action",
-    "outcome",
-    "actor_id",
-    "actor_name",
-    "actor_email",
-    "actor_type",
-    "on_behalf_of",
-    "client_ip",
-    "client_address",
-    "country",
-    "city",
-    "latitude",
-    "longitude",
-    "asn",
-    "as_org",
-    "target_type",
-    "target_id",
-    "target_name",
-    "service",
-    "environment",
-    "tenant",
-    "session_id",
-    "trace_id",
-    "span_id",
-    "user_agent",
-    "message",
-    "changes",
-    "attributes",
-    "flags",
-)
-_DIGEST = sql.SQL("sha256(record_send(ROW({})))").format(sql.SQL(", ").join(map(sql.Identifier, COLUMNS)))
+RESTORED = "restored_events"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +57,7 @@ def check(connection: Connection, walk: Walk, sealed: Sealed, found: Tables, all
     yield from _rows(connection, walk, sealed, leaves)
     events = _source(found.partition, sealed.retention_class)
     standing = sql.SQL(query("standing", _PACKAGE)).format(leaves=leaves) if sealed.removed else sql.SQL("true")
-    parts: dict[str, sql.Composable] = {"leaves": leaves, "digest": _DIGEST, "events": events, "standing": standing}
+    parts: dict[str, sql.Composable] = {"leaves": leaves, "digest": DIGEST, "events": events, "standing": standing}
     if sealed.removed:
         for identity, chain, sequence, made_at in _stream(connection, "unfounded", parts):
             if allowance.any:
@@ -210,10 +171,10 @@ def _time_of(identity: UUID) -> datetime | None:
 
 
 def _source(table: str, retention_class: str) -> sql.Composable:
-    if table != HELD:
+    if table not in (HELD, RESTORED):
         return sql.Identifier("audit", table)
-    condition = sql.SQL("(SELECT * FROM {} WHERE partition IS NULL AND retention_class = {})")
-    return condition.format(sql.Identifier("audit", table), sql.Literal(retention_class))
+    of_class = sql.SQL(query(table, _PACKAGE)).format(retention_class=sql.Literal(retention_class))
+    return sql.SQL("({})").format(of_class)
 
 
 def _stream(connection: Connection, name: str, parts: dict[str, sql.Composable]) -> Iterator[tuple[Any, ...]]:

@@ -25,15 +25,19 @@ class Cover:
     sha256: str
 
 
-# What a link of a kind may cover: leaves are taken away by orders, and from held events, and by nothing else.
+# What a link of a kind may cover: leaves are taken away by orders, from held and restored events, and by nothing else.
 _POSSIBLE: dict[str, Callable[[Cover], bool]] = {
     "stored": lambda cover: cover.removes == 0,
     "sealed_late": lambda cover: cover.removes == 0,
     "unsealed": lambda cover: cover.adds == cover.removes == 0,
+    "retiring": lambda cover: cover.adds == cover.removes == 0,
+    "taken_back": lambda cover: cover.adds == cover.removes == 0,
     "retired": lambda cover: cover.adds == cover.removes == 0,
     "pseudonymised": lambda cover: cover.adds == cover.removes,
     "held": lambda cover: cover.day is None,
     "released": lambda cover: cover.day is None and cover.adds == 0,
+    "restored": lambda cover: cover.day is None and cover.removes == 0,
+    "unloaded": lambda cover: cover.day is None and cover.adds == 0,
     "expired": lambda cover: False,
 }
 

@@ -46,19 +46,52 @@ ORDER BY child.relname;
 -- name: keep
 LOCK TABLE {table} IN ACCESS SHARE MODE;
 
+-- name: held_events
+-- Those of a class that are nowhere else.
+SELECT * FROM audit.held_events WHERE partition IS NULL AND retention_class = {retention_class}
+
+-- name: restored_events
+SELECT * FROM audit.restored_events WHERE retention_class = {retention_class}
+
+-- name: heads
+-- The last link of each chain, or where it begins if all of them have expired.
+SELECT number::smallint, coalesce(link.sequence, known.sequence), coalesce(link.digest, known.digest)
+FROM generate_series(0, 33) AS number
+LEFT JOIN audit.digest_checkpoints AS known ON known.chain = number
+LEFT JOIN LATERAL (
+    SELECT sequence, digest FROM audit.digests AS d WHERE d.chain = number ORDER BY d.sequence DESC LIMIT 1
+) AS link ON true
+WHERE coalesce(link.sequence, known.sequence) IS NOT NULL ORDER BY 1;
+
+-- name: foreign_owners
+-- Of these tables those that belong to somebody else.
+SELECT relname, pg_get_userbyid(relowner) FROM pg_class
+WHERE relnamespace = 'audit'::regnamespace AND relname = ANY (%s) AND relowner <> 'auditgraf_owner'::regrole;
+
 -- name: count_events
 SELECT count(*) FROM {events} AS event;
 
 -- name: held_without_leaves
 -- Held events that audit.events shows and no link watches: of a class without leaf tables among these numbers, or copies
--- from a partition that neither is one nor is on its way out.
+-- from a partition that neither is one nor, as a link says, on its way out.
 SELECT retention_class, count(*) FROM audit.held_events AS h
 WHERE CASE WHEN h.partition IS NULL
            THEN NOT EXISTS (SELECT FROM audit.leaf_tables AS t
-                            WHERE t.number = ANY (%s::int[]) AND t.partition = 'held_events'
+                            WHERE t.number = ANY (%(watched)s::int[]) AND t.partition = 'held_events'
                                 AND t.retention_class = h.retention_class)
            ELSE NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = h.partition)
-                AND NOT EXISTS (SELECT FROM audit.retiring AS r WHERE r.relation = h.partition) END
+                AND NOT EXISTS (SELECT FROM audit.retiring AS r
+                                JOIN pg_class AS c ON c.oid = r.relation
+                                JOIN audit.leaf_tables AS t ON t.partition = c.relname
+                                WHERE r.relation = h.partition AND t.number = ANY (%(retiring)s::int[])) END
+GROUP BY 1 ORDER BY 1;
+
+-- name: restored_without_leaves
+-- Restored events of a class without leaf tables among these numbers.
+SELECT retention_class, count(*) FROM audit.restored_events AS r
+WHERE NOT EXISTS (SELECT FROM audit.leaf_tables AS t
+                  WHERE t.number = ANY (%(watched)s::int[]) AND t.partition = 'restored_events'
+                      AND t.retention_class = r.retention_class)
 GROUP BY 1 ORDER BY 1;
 
 -- name: classes
@@ -118,16 +151,17 @@ SELECT id, occurred_at, chain, sequence, (
 FROM differing ORDER BY id, occurred_at;
 
 -- name: standing
--- Of the leaves that were added, those that were not taken away again.
+-- Of the leaves that were added, those that were not taken away since: what was unloaded can be restored again. Whatever
+-- takes leaves away is in chain 0.
 NOT EXISTS (
     SELECT FROM (
         SELECT encode(substring(packed FROM nth * 48 + 1 FOR 16), 'hex')::uuid AS id,
-               substring(packed FROM nth * 48 + 17 FOR 32) AS digest
-        FROM (SELECT removes || ''::bytea AS packed FROM {leaves} OFFSET 0) AS packs,
+               substring(packed FROM nth * 48 + 17 FOR 32) AS digest, sequence
+        FROM (SELECT sequence, removes || ''::bytea AS packed FROM {leaves} OFFSET 0) AS packs,
              generate_series(0, octet_length(packed) / 48 - 1) AS nth
         OFFSET 0
     ) AS removes
-    WHERE removes.id = adds.id AND removes.digest = adds.digest
+    WHERE removes.id = adds.id AND removes.digest = adds.digest AND (adds.chain > 0 OR adds.sequence <= removes.sequence)
 )
 
 -- name: unfounded

@@ -2,89 +2,59 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from psycopg import IsolationLevel, errors
-from psycopg.types.json import Jsonb
 
-from exporter.errors import ConfigError
+from exporter.errors import AuditgrafError, ConfigError
 from exporter.store.integrity import leaves
 from exporter.store.integrity.chains import Sealed, Walk
 from exporter.store.integrity.finding import Finding, Kind
 from exporter.store.integrity.heads import Heads
+from exporter.store.integrity.outcome import Outcome, Progress, Scope
+from exporter.store.integrity.record import KEPT_FINDINGS, record
 from exporter.store.queries import query
-from exporter.store.retention import clock
+from exporter.store.retention import clock, journal
 from exporter.store.retention.owner import as_owner
 from exporter.store.session import Connection
 
+log = logging.getLogger(__name__)
 _PACKAGE = __package__
+_NAME = "auditgraf verify"
 _TRIES = 3
-_KEPT_FINDINGS = 20
+_ALL = Scope()
 _OTHER_WAY = "were inserted by another way than the collector's"
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Which partitions are compared: days, both included, and classes; None is all. Chains are always walked whole."""
-
-    since: date | None = None
-    until: date | None = None
-    retention_class: str | None = None
-
-    def has(self, retention_class: str, day: date | None) -> bool:
-        """Whether a class's day is in it. Held events have no day: they are in it wherever their class is."""
-        if self.retention_class not in (None, retention_class):
-            return False
-        return day is None or ((self.since is None or self.since <= day) and (self.until is None or day <= self.until))
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far it is: events compared, of how many; which class and day is next (None: the chains, the last checks)."""
-
-    events: int = 0
-    total: int = 0
-    retention_class: str | None = None
-    day: date | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What was verified. `unsealed`: events from before there were digests, by class and day; `orders`: events
-    pseudonymised by the number of their order; `uncompared`: links kept elsewhere that have expired here.
-    """
-
-    started_at: datetime
-    events: int
-    links: int
-    partitions: int
-    findings: int
-    heads: Heads
-    unsealed: tuple[tuple[str, date | None, int], ...] = ()
-    orders: dict[int, int] = field(default_factory=dict)
-    uncompared: int = 0
 
 
 def verify(
     url: str,
-    scope: Scope = Scope(),
+    scope: Scope = _ALL,
     *,
-    against: Heads | None = None,
+    against: Sequence[Heads] = (),
+    writer_url: str | None = None,
     found: Callable[[Finding], None] = lambda finding: None,
     progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Outcome:
     """Computes every digest anew and compares. `url`: the owner's; `found` gets each finding as it is made.
 
     Locks nothing that writers need; retention finds a partition in use while its events are read, and takes it in its
-    next run. Leaves a row in audit.verifications. Raises ConfigError for a class that there is not, RetentionError,
-    StoreUnavailableError.
+    next run. Leaves a row in audit.verifications and an audit event, `integrity.verified`; without `writer_url`, or
+    where the writer can't store it now, the next run of retention stores that. Raises ConfigError for a class that
+    there is not, RetentionError, StoreUnavailableError.
     """
-    with as_owner(url) as connection:
-        return _Run(connection, scope, Walk(against), found, progress).do()
+    with as_owner(url, _NAME) as connection:
+        outcome = _Run(connection, scope, Walk(against), found, progress).do()
+        if writer_url is not None:
+            try:
+                journal.announce(connection, writer_url)
+            except AuditgrafError as failure:
+                log.warning("the audit event of this verification is stored by the next run of retention: %s", failure)
+        return outcome
 
 
 def seal_late(url: str, report: Callable[[str, date | None, int], None] = lambda name, day, events: None) -> int:
@@ -93,7 +63,7 @@ def seal_late(url: str, report: Callable[[str, date | None, int], None] = lambda
     From then on they are watched. Raises RetentionError, StoreUnavailableError.
     """
     total = 0
-    with as_owner(url) as connection:
+    with as_owner(url, _NAME) as connection:
         connection.execute(query("settings", _PACKAGE))
         walk = Walk()
         with _snapshot(connection):
@@ -121,6 +91,7 @@ class _Run:
     kinds: Counter[str] = field(default_factory=Counter)
     first: list[Finding] = field(default_factory=list)
     unsealed: list[tuple[str, date | None, int]] = field(default_factory=list)
+    leaving: list[tuple[str, date | None, datetime]] = field(default_factory=list)
 
     def do(self) -> Outcome:
         self.connection.execute(query("settings", _PACKAGE))
@@ -140,8 +111,14 @@ class _Run:
             self._add(self.walk.extend(self.connection))
             self._add(self._without_leaves())
             self._add(self._unknown_orders())
+            self._add(self.walk.archives.forged())
             heads = Heads(clock.now(self.connection), dict(self.walk.heads))
-        outcome = Outcome(
+        outcome = self._outcome(started_at, heads)
+        record(self.connection, self.scope, outcome, self.kinds, self.first)
+        return outcome
+
+    def _outcome(self, started_at: datetime, heads: Heads) -> Outcome:
+        return Outcome(
             started_at,
             self.events,
             self.walk.links,
@@ -149,11 +126,11 @@ class _Run:
             self.kinds.total(),
             heads,
             tuple(self.unsealed),
-            dict(self.walk.orders),
+            {order: events for order, events in self.walk.orders.items() if events},
             self.walk.uncompared,
+            self.walk.archives.unproven(),
+            tuple(self.leaving),
         )
-        self._record(outcome)
-        return outcome
 
     def _check_scope(self) -> None:
         """A verification of nothing must not look like one that found nothing."""
@@ -164,22 +141,26 @@ class _Run:
     def _add(self, findings: Iterator[Finding]) -> None:
         for finding in findings:
             self.kinds[finding.kind] += 1
-            if len(self.first) < _KEPT_FINDINGS:
+            if len(self.first) < KEPT_FINDINGS:
                 self.first.append(finding)
             self.found(finding)
 
     def _partition(self, sealed: Sealed) -> None:
         """Compares one partition; again where it is just being dropped."""
         for attempt in range(_TRIES):
-            found = leaves.tables(self.connection, [sealed.number]).get(sealed.number)
+            there = leaves.tables(self.connection, [sealed.number]).get(sealed.number)
             try:
                 with _snapshot(self.connection):
-                    if found is not None:
+                    if there is not None:
                         # Before the snapshot: what is there then stays until its end.
-                        leaves.keep(self.connection, found)
+                        leaves.keep(self.connection, there)
                     self._add(self.walk.extend(self.connection))
                     if not sealed.retired:
-                        self._compare(sealed, found)
+                        self._compare(sealed, leaves.tables(self.connection, [sealed.number]).get(sealed.number))
+                return
+            except errors.InsufficientPrivilege as denied:
+                names = [] if there is None else [there.partition, there.leaves]
+                self._add(self._unreadable(names, denied, sealed.retention_class, sealed.day))
                 return
             except (errors.UndefinedTable, errors.LockNotAvailable):
                 if attempt == _TRIES - 1:
@@ -191,8 +172,12 @@ class _Run:
             self._add(iter([_of(sealed, "partition_missing", text)]))
             return
         self.partitions += 1
-        if not found.attached and not found.retiring:
+        if not found.attached and found.retiring and sealed.retiring_since is not None:
+            self.leaving.append((sealed.retention_class, sealed.day, sealed.retiring_since))
+        elif not found.attached:
             text = f"{found.partition} is no partition of its class any more: audit.events does not show its events"
+            if found.retiring:
+                text += ", and no link says that retention is about to drop it, though audit.retiring does"
             self._add(iter([_of(sealed, "partition_detached", text)]))
         if not found.has_leaves:
             text = f"the digests of all events of {found.partition} are gone: there is no table {found.leaves}"
@@ -214,18 +199,53 @@ class _Run:
         """Events of partitions that no link watches: nothing was stored in them by way of their class, or they are said
         to be dropped.
         """
-        watched = [number for number, sealed in self.walk.sealed.items() if not sealed.retired]
+        live = [sealed for sealed in self.walk.sealed.values() if not sealed.retired]
+        watched = [sealed.number for sealed in live]
         for name, partition, day, numbers in self.connection.execute(query("attached_partitions", _PACKAGE)).fetchall():
             if not set(watched).isdisjoint(numbers) or not self.scope.has(name, day):
                 continue
-            if count := leaves.count_events(self.connection, partition, name):
+            try:
+                with self.connection.transaction():
+                    count = leaves.count_events(self.connection, partition, name)
+            except errors.InsufficientPrivilege as denied:
+                yield from self._unreadable([partition], denied, name, day)
+                continue
+            if count:
                 dropped = not self.walk.sealed.keys().isdisjoint(numbers)
                 what = "should be gone: a link says that retention dropped the partition" if dropped else _OTHER_WAY
                 yield Finding("not_sealed", f"all {count} events of {partition} {what}", name, day)
-        for name, count in self.connection.execute(query("held_without_leaves", _PACKAGE), (watched,)).fetchall():
+        retiring = [sealed.number for sealed in live if sealed.retiring_since is not None]
+        values = {"watched": watched, "retiring": retiring}
+        for table, way in ((leaves.HELD, "retention's"), (leaves.RESTORED, "auditgraf archive restore")):
+            yield from self._outside(table, way, values)
+
+    def _outside(self, table: str, way: str, values: dict[str, list[int]]) -> Iterator[Finding]:
+        what = table.removesuffix("_events")
+        try:
+            with self.connection.transaction():
+                rows = self.connection.execute(query(f"{what}_without_leaves", _PACKAGE), values).fetchall()
+        except errors.InsufficientPrivilege as denied:
+            yield from self._unreadable([table], denied)
+            return
+        for name, count in rows:
             if self.scope.has(name, None):
-                text = f"{count} held events of class {name} were inserted by another way than retention's"
+                text = f"{count} {what} events of class {name} were inserted by another way than {way}"
                 yield Finding("not_sealed", text, name)
+
+    def _unreadable(
+        self, tables: list[str], denied: errors.InsufficientPrivilege, name: str | None = None, day: date | None = None
+    ) -> Iterator[Finding]:
+        """Of tables that could not be read: whose they are, and how to get them back."""
+        foreign = self.connection.execute(query("foreign_owners", _PACKAGE), (tables,)).fetchall()
+        for table, role in foreign:
+            text = (
+                f"{table} can't be read, because it belongs to {role}: find out who has changed that, then ALTER TABLE "
+                f"audit.{table} OWNER TO auditgraf_owner"
+            )
+            yield Finding("unreadable", text, name, day)
+        if not foreign:
+            text = f"{denied.diag.message_primary}: find out who took that right away, then grant it to auditgraf_owner"
+            yield Finding("unreadable", text, name, day)
 
     def _unknown_orders(self) -> Iterator[Finding]:
         known = {number for (number,) in self.connection.execute(query("orders", _PACKAGE))}
@@ -233,16 +253,6 @@ class _Run:
             events = self.walk.orders[order]
             text = f"{events} events were changed under order {order} to forget a person, which was never given"
             yield Finding("unfounded", text)
-
-    def _record(self, outcome: Outcome) -> None:
-        detail = {
-            "kinds": dict(self.kinds),
-            "first": [finding.document() for finding in self.first],
-            "partitions": outcome.partitions,
-            "unsealed": sum(count for *_, count in outcome.unsealed),
-        }
-        values = {name: getattr(outcome, name) for name in ("started_at", "events", "links", "findings")}
-        self.connection.execute(query("record", _PACKAGE), {**values, "detail": Jsonb(detail)})
 
 
 def _of(sealed: Sealed, kind: Kind, text: str) -> Finding:

@@ -26,7 +26,7 @@ def now(connection: Connection) -> datetime:
 
 def doubt(connection: Connection, moment: datetime) -> str | None:
     """Why `moment`, PostgreSQL's time, is not believed, and what to do; None where it is."""
-    row = connection.execute(query("clock_anchor", _PACKAGE)).fetchone()
+    row = connection.execute(query("clock_anchor", _PACKAGE), {"now": moment}).fetchone()
     last: datetime | None = row[0] if row else None
     if last is None or moment - last <= LONGEST_STEP:
         return None

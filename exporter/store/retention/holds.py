@@ -6,11 +6,13 @@ are copied to audit.held_events, which is a part of audit.events.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 from pydantic import ValidationError
@@ -21,10 +23,11 @@ from exporter.store.conditions import EventMatch, where
 from exporter.store.queries import query
 from exporter.store.retention import journal
 from exporter.store.retention.owner import as_owner
-from exporter.store.retention.partitions import Partition, statement
+from exporter.store.retention.partitions import Partition, event_columns, statement
 from exporter.store.session import Connection
 
 _PACKAGE = __package__
+_NAME = "auditgraf hold"
 _AT_ONCE = 10_000
 
 
@@ -65,7 +68,7 @@ def create_hold(
     `text`: the filter as it was written, `match`: the same, parsed; None for both: every event. Raises RetentionError.
     """
     conditions = None if match is None else Jsonb(match.model_dump(mode="json", by_alias=True, exclude_defaults=True))
-    with as_owner(url) as connection:
+    with as_owner(url, _NAME) as connection:
         with connection.transaction():
             row = connection.execute(query("add_hold", _PACKAGE), (by, reason, text, conditions)).fetchone()
             assert row is not None
@@ -81,14 +84,15 @@ def create_hold(
                 attributes={"hold.reason": reason, "hold.filter": text or "(every event)"},
             )
         if count:
-            row = connection.execute(statement("matching_events", condition=condition), parameters).fetchone()
+            with _comparing(number, "it is in force, and what it holds can't be counted"):
+                row = connection.execute(statement("matching_events", condition=condition), parameters).fetchone()
             connection.execute(query("count_hold", _PACKAGE), (row[0] if row else None, number))
         return next(hold for hold in _holds(connection, "active_holds") if hold.id == number)
 
 
 def release_hold(url: str, number: int, *, by: str, reason: str) -> None:
     """Releases a hold: what only it kept goes with the next run. Raises RetentionError where there is none."""
-    with as_owner(url) as connection, connection.transaction():
+    with as_owner(url, _NAME) as connection, connection.transaction():
         values = {"id": number, "by": by, "reason": reason}
         if connection.execute(query("release_hold", _PACKAGE), values).fetchone() is None:
             raise RetentionError(f"there is no hold {number} in force: auditgraf hold list shows those that are")
@@ -104,7 +108,7 @@ def release_hold(url: str, number: int, *, by: str, reason: str) -> None:
 
 def holds(url: str, *, released: bool = False) -> list[Hold]:
     """The holds in force, or all that there ever were."""
-    with as_owner(url) as connection:
+    with as_owner(url, _NAME) as connection:
         return _holds(connection, "all_holds" if released else "active_holds")
 
 
@@ -118,13 +122,13 @@ def copy_held(connection: Connection, holds_in_force: Sequence[Hold], partition:
 
     Within a transaction. How many events of the partition are copied now.
     """
-    rows = connection.execute(query("template_columns", _PACKAGE))
-    columns = sql.SQL(", ").join(sql.Identifier(row[0]) for row in rows)
+    columns = event_columns(connection)
     for hold in holds_in_force:
         condition, parameters = _condition(hold.match)
         copying = statement("hold_partition", columns=columns, table=partition.table, condition=condition)
         values = {"hold_id": hold.id, "relation": partition.relation, "retention_class": partition.retention_class}
-        connection.execute(copying, {**parameters, **values})
+        with _comparing(hold.id, "what it wants can't be copied"):
+            connection.execute(copying, {**parameters, **values})
     row = connection.execute(query("held_of", _PACKAGE), (partition.relation,)).fetchone()
     assert row is not None
     if row[0]:
@@ -153,7 +157,10 @@ def let_go(connection: Connection) -> dict[str, int]:
     """Deletes held events that no hold wants any more and whose time is over; how many of each class."""
     gone: dict[str, int] = {}
     while True:
-        rows = connection.execute(query("let_go", _PACKAGE), {"limit": _AT_ONCE}).fetchall()
+        with connection.transaction():
+            # A hold that is being created wants what is held already, and would not be seen.
+            connection.execute(query("no_new_holds", _PACKAGE))
+            rows = connection.execute(query("let_go", _PACKAGE), {"limit": _AT_ONCE}).fetchall()
         for name, was_all in rows:
             if was_all:
                 gone[name] = gone.get(name, 0) + 1
@@ -161,6 +168,18 @@ def let_go(connection: Connection) -> dict[str, int]:
             break
     connection.execute(query("read_summaries_again", _PACKAGE))
     return gone
+
+
+@contextmanager
+def _comparing(number: int, what: str) -> Iterator[None]:
+    """Names the hold whose filter may be why PostgreSQL refuses: a pattern can be too large for it, for instance."""
+    try:
+        yield
+    except (psycopg.DataError, psycopg.InternalError, psycopg.errors.ProgramLimitExceeded) as failure:
+        raise RetentionError(
+            f"hold {number}: {what}: {failure.diag.message_primary}; if its filter is why, release it, and create it "
+            "anew with another one"
+        ) from failure
 
 
 def _condition(match: EventMatch | None, prefix: str = "match") -> tuple[sql.Composed, dict[str, object]]:

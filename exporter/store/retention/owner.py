@@ -9,30 +9,33 @@ import psycopg
 from psycopg import errors
 
 from exporter.errors import RetentionError, StoreUnavailableError
+from exporter.store.guard import guarding
 from exporter.store.migrate import latest_version
 from exporter.store.queries import query
 from exporter.store.session import Connection, check_url
 
 _PACKAGE = __package__
+_NAME = "auditgraf retention"
 
 
 @contextmanager
-def as_owner(url: str) -> Iterator[Connection]:
-    """An autocommitting connection that acts as auditgraf_owner; `url` is the owner's.
+def as_owner(url: str, name: str = _NAME) -> Iterator[Connection]:
+    """An autocommitting connection that acts as auditgraf_owner; `url` is the owner's, pg_stat_activity shows `name`.
 
     Raises StoreUnavailableError where PostgreSQL can't be reached or goes away, RetentionError for whatever it
     refuses, ConfigError for a URL that can't be read.
     """
     check_url(url)
     try:
-        with psycopg.connect(url, autocommit=True, application_name="auditgraf retention") as connection:
-            connection.execute(query("settings", _PACKAGE))
+        with psycopg.connect(url, autocommit=True, application_name=name) as connection:
+            _become_owner(connection)
             _check_version(connection)
             yield connection
     except errors.InsufficientPrivilege as failure:
         raise RetentionError(
-            f"the user of AUDITGRAF_DATABASE_URL can't act as auditgraf_owner: {failure.diag.message_primary}; "
-            "use the URL with which auditgraf migrate is run"
+            f"PostgreSQL refused: {failure.diag.message_primary}; everything in the schema audit has to belong to "
+            "auditgraf_owner: find out who has changed that, and give it back as a superuser, with ALTER TABLE ... "
+            "OWNER TO auditgraf_owner"
         ) from failure
     except (errors.LockNotAvailable, errors.QueryCanceled, errors.DeadlockDetected) as failure:
         raise RetentionError(
@@ -43,6 +46,16 @@ def as_owner(url: str) -> Iterator[Connection]:
         raise StoreUnavailableError(f"PostgreSQL can't be reached, or went away: {failure}") from failure
     except psycopg.Error as failure:
         raise RetentionError(f"PostgreSQL refused: {failure}") from failure
+
+
+def _become_owner(connection: Connection) -> None:
+    try:
+        connection.execute(query("settings", _PACKAGE))
+    except errors.InsufficientPrivilege as failure:
+        raise RetentionError(
+            f"the user of AUDITGRAF_DATABASE_URL can't act as auditgraf_owner: {failure.diag.message_primary}; "
+            "use the URL with which auditgraf migrate is run"
+        ) from failure
 
 
 def _check_version(connection: Connection) -> None:
@@ -56,14 +69,10 @@ def _check_version(connection: Connection) -> None:
 
 
 @contextmanager
-def alone(connection: Connection) -> Iterator[bool]:
-    """Whether no other run, plan or order is under way in this database; meanwhile none can begin."""
-    row = connection.execute(query("try_lock", _PACKAGE)).fetchone()
-    if row is None or not row[0]:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        if not connection.closed:
-            connection.execute(query("unlock", _PACKAGE))
+def alone(url: str, name: str = _NAME) -> Iterator[bool]:
+    """Whether no other run, order or restore is under way in this database; meanwhile none can begin.
+
+    Within `as_owner`, which says what its errors mean.
+    """
+    with guarding(url, name, query("lock", _PACKAGE)) as mine:
+        yield mine

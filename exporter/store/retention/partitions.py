@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -66,6 +66,12 @@ def partitions(connection: Connection) -> list[Partition]:
     return [Partition(*row) for row in connection.execute(query("partitions", _PACKAGE))]
 
 
+def event_columns(connection: Connection) -> sql.Composed:
+    """The columns of an event, as a list."""
+    rows = connection.execute(query("template_columns", _PACKAGE))
+    return sql.SQL(", ").join(sql.Identifier(row[0]) for row in rows)
+
+
 def exact_count(connection: Connection, name: str) -> int:
     row = connection.execute(statement("exact_count", table=table(name))).fetchone()
     assert row is not None
@@ -80,13 +86,10 @@ def quick_count(connection: Connection, relation: int, name: str) -> tuple[int, 
     return exact_count(connection, name), True
 
 
-def ensure_ahead(connection: Connection, classes: Iterable[str], now: datetime, days: int) -> list[Partition]:
-    """Makes the partitions of today and of the days to come that are missing; answers those made."""
-    before = {partition.name for partition in partitions(connection)}
+def ensure_ahead(connection: Connection, retention_class: str, now: datetime, days: int) -> None:
+    """Makes the partitions of today and of the days to come that are missing."""
     wanted = [now.date() + timedelta(days=ahead) for ahead in range(min(days, _FURTHEST_AHEAD) + 1)]
-    for name in classes:
-        connection.execute(query("ensure_partitions"), (name, wanted))
-    return [partition for partition in partitions(connection) if partition.name not in before]
+    connection.execute(query("ensure_partitions"), (retention_class, wanted))
 
 
 def detach(connection: Connection, retention_class: str, name: str, relation: int) -> None:
@@ -148,6 +151,11 @@ def _by_whom(connection: Connection, place: tuple[str, int]) -> str:
         return "; the next run tries again"
     named = ", ".join(map(str, pids[:4]))
     return f" by PostgreSQL's process {named} (pg_stat_activity shows it); the next run tries again"
+
+
+def users(connection: Connection, retention_class: str) -> set[tuple[int, str]]:
+    """Other transactions that use a whole class, a process and its transaction each: no partition of it can go."""
+    return _holders(connection, (retention_class, 0))
 
 
 def _holders(connection: Connection, place: tuple[str, int]) -> set[tuple[int, str]]:

@@ -9,14 +9,13 @@ SELECT set_config('role', 'auditgraf_owner', false),
        -- Nothing of this is in a hurry: one processor is enough, the others are for those who write.
        set_config('max_parallel_workers_per_gather', '0', false),
        -- Archives are sorted by id.
-       set_config('work_mem', '64MB', false);
+       set_config('work_mem', '64MB', false),
+       -- Digests are of texts in it.
+       set_config('client_encoding', 'UTF8', false);
 
--- name: try_lock
+-- name: lock
 -- One run at a time in a database, whichever instance has it.
-SELECT pg_try_advisory_lock(hashtextextended('audit.retention', 0));
-
--- name: unlock
-SELECT pg_advisory_unlock(hashtextextended('audit.retention', 0));
+LOCK TABLE audit.retention_lock IN EXCLUSIVE MODE NOWAIT;
 
 -- name: now
 SELECT clock_timestamp();
@@ -58,13 +57,18 @@ WITH steps AS (
 DELETE FROM audit.retention_runs WHERE started_at < clock_timestamp() - interval '1 year';
 
 -- name: add_step
+-- What is kept is kept by every run: it is recorded once, until the reason changes, or else it would hide all the rest.
 INSERT INTO audit.retention_steps (run_id, started_at, retention_class, partition, action, events, bytes, detail)
-VALUES (%(run_id)s, %(started_at)s, %(retention_class)s, %(partition)s, %(action)s, %(events)s, %(bytes)s, %(detail)s);
+SELECT %(run_id)s, %(started_at)s, %(retention_class)s, %(partition)s, %(action)s::text, %(events)s, %(bytes)s, %(detail)s::text
+WHERE %(action)s::text <> 'kept'
+   OR (SELECT (action, detail) FROM audit.retention_steps WHERE partition = %(partition)s ORDER BY id DESC LIMIT 1)
+      IS DISTINCT FROM ROW ('kept'::text, %(detail)s::text);
 
 -- name: clock_anchor
--- The last moment known to be real: a run whose clock was believed, else the newest migration.
-SELECT coalesce((SELECT max(started_at) FROM audit.retention_runs WHERE clock_believed),
-                (SELECT max(applied_at) FROM audit.migrations));
+-- The last moment known to be real: a run whose clock was believed, else the newest migration. One that is still to
+-- come was believed wrongly, and would let the clock jump there.
+SELECT coalesce((SELECT max(started_at) FROM audit.retention_runs WHERE clock_believed AND started_at <= %(now)s),
+                (SELECT max(applied_at) FROM audit.migrations WHERE applied_at <= %(now)s));
 
 -- name: partitions_between
 -- Partitions that begin within a range of time, one after the other.
@@ -89,12 +93,11 @@ LEFT JOIN pg_inherits i ON i.inhrelid = r.relation
 ORDER BY r.begun_at;
 
 -- name: begin_retiring
-INSERT INTO audit.retiring (relation, partition, retention_class, range_start, range_end, archived_events)
-VALUES (%(relation)s, %(partition)s, %(retention_class)s, %(start)s, %(end)s, %(archived)s)
-ON CONFLICT (relation) DO UPDATE SET archived_events = excluded.archived_events;
+-- Before the detach, with a link that says so: what is detached without one is hidden.
+SELECT audit.begin_retiring(%(relation)s::oid, %(partition)s, %(retention_class)s, %(start)s, %(end)s, %(archived)s::bigint);
 
 -- name: end_retiring
-DELETE FROM audit.retiring WHERE relation = %s;
+SELECT audit.end_retiring(%s::oid);
 
 -- name: attachment
 -- No row: detached. Else whether a detach of it was begun.
@@ -115,6 +118,21 @@ ALTER TABLE {parent} DETACH PARTITION {table} FINALIZE;
 -- name: attach
 -- The check that the detach left behind spares reading the table through.
 ALTER TABLE {parent} ATTACH PARTITION {table} FOR VALUES FROM ({start}) TO ({end});
+
+-- name: partition_of_range
+-- The partition that has a day's events now.
+SELECT relation, partition FROM audit.partitions
+WHERE retention_class = %(retention_class)s AND range_start < %(end)s AND range_end > %(start)s;
+
+-- name: move_back
+-- Into the partition that their day has now; sealed like whatever is stored.
+INSERT INTO {parent} ({columns}) SELECT {columns} FROM {table} ON CONFLICT DO NOTHING;
+
+-- name: held_elsewhere
+UPDATE audit.held_events SET partition = %(to)s WHERE partition = %(relation)s;
+
+-- name: summarise_anew
+SELECT audit.forget_summaries(%(retention_class)s, ARRAY[(%(start)s::timestamptz AT TIME ZONE 'UTC')::date]);
 
 -- name: drop
 DROP TABLE {table};

@@ -15,7 +15,16 @@ from exporter.errors import RetentionError
 from exporter.store.queries import query
 from exporter.store.retention import journal
 from exporter.store.retention.holds import Hold, active, copy_held
-from exporter.store.retention.partitions import Partition, attach, detach, exact_count, quick_count, statement
+from exporter.store.retention.partitions import (
+    Partition,
+    attach,
+    detach,
+    event_columns,
+    exact_count,
+    quick_count,
+    statement,
+    table,
+)
 from exporter.store.session import Connection
 
 _PACKAGE = __package__
@@ -102,9 +111,18 @@ def finish(connection: Connection, partition: Partition, archived_events: int | 
 
 
 def take_back(connection: Connection, partition: Partition) -> None:
-    """Makes a detached partition one again, because it is not to go."""
+    """Makes a detached partition one again, because it is not to go.
+
+    Where late events of its day have got another partition meanwhile, its own events go there.
+    """
+    values = {"retention_class": partition.retention_class, "start": partition.start, "end": partition.end}
     with connection.transaction():
-        attach(connection, partition.retention_class, partition.name, partition.start, partition.end)
+        row = connection.execute(query("partition_of_range", _PACKAGE), values).fetchone()
+        if row is None:
+            attach(connection, partition.retention_class, partition.name, partition.start, partition.end)
+        else:
+            _move(connection, partition, row[0])
+            connection.execute(query("summarise_anew", _PACKAGE), values)
         connection.execute(query("end_retiring", _PACKAGE), (partition.relation,))
 
 
@@ -118,6 +136,15 @@ def copy_ahead(connection: Connection, holds: Sequence[Hold], partition: Partiti
     if holds:
         with connection.transaction():
             copy_held(connection, holds, partition)
+
+
+def _move(connection: Connection, partition: Partition, to: int) -> None:
+    parts = {"parent": table(f"events_{partition.retention_class}"), "table": partition.table}
+    moved = connection.execute(statement("move_back", columns=event_columns(connection), **parts)).rowcount
+    connection.execute(query("held_elsewhere", _PACKAGE), {"relation": partition.relation, "to": to})
+    values = {"partition": partition.name, "relation": partition.relation, "events": moved}
+    connection.execute(query("retire_leaves", _PACKAGE), values)
+    connection.execute(statement("drop", table=partition.table))
 
 
 def _drop(connection: Connection, partition: Partition) -> Gone:

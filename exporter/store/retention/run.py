@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,13 +14,15 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 import psycopg
+from psycopg import errors
 
+from exporter.durations import format_duration
 from exporter.errors import AuditgrafError, RetentionError
 from exporter.store.queries import query
 from exporter.store.retention import clock, journal
 from exporter.store.retention.holds import active, let_go
 from exporter.store.retention.owner import alone, as_owner
-from exporter.store.retention.partitions import Partition, detach, ensure_ahead, partitions
+from exporter.store.retention.partitions import Partition, detach, ensure_ahead, partitions, users
 from exporter.store.retention.policy import Policy
 from exporter.store.retention.retire import (
     Archiver,
@@ -41,6 +44,7 @@ _PACKAGE = __package__
 # times as long keep the 99th percentile of writers within twice what it is without drops.
 _REST = 3
 _LONGEST_REST_S = 3.0
+_DOUBTED = "PostgreSQL's clock is not believed"
 Action = Literal["created", "dropped", "kept", "failed", "archived"]
 
 
@@ -82,7 +86,7 @@ def run(
     What fails for one partition is a step of the report, and the others go on. Raises StoreUnavailableError where
     PostgreSQL goes away, RetentionError where nothing can be done at all; the next run goes on where this one ended.
     """
-    with as_owner(url) as connection, alone(connection) as mine:
+    with as_owner(url) as connection, alone(url) as mine:
         if not mine:
             return Report(done=False)
         current = _Run(connection, report)
@@ -102,6 +106,8 @@ class _Run:
     report: Callable[[Step], None]
     id: int = 0
     steps: list[Step] = field(default_factory=list)
+    # Who used a whole class when one of its partitions could not go: until they end, none of the others can.
+    busy: dict[str, set[tuple[int, str]]] = field(default_factory=dict)
 
     def do(self, policy: Policy, archiver: Archiver | None, clock_is_right: bool) -> None:
         row = self.connection.execute(
@@ -114,7 +120,10 @@ class _Run:
         doubt = None if clock_is_right else clock.doubt(self.connection, moment)
         if doubt is None:
             self.connection.execute(query("believe_clock", _PACKAGE), (self.id,))
-        self._go_on(moment, doubt)
+        else:
+            # Of no partition: somebody has to see it before all of them are overdue.
+            self._failed(None, None, doubt, moment)
+        self._go_on(moment, doubt, archiver)
         self._retire(moment, doubt, archiver)
         if doubt is None:
             self._let_go(policy)
@@ -147,45 +156,72 @@ class _Run:
 
     def _apply(self, policy: Policy, moment: datetime) -> None:
         known: dict[str, timedelta | None] = dict(self.connection.execute(query("classes", _PACKAGE)).fetchall())
-        for name, keep in (policy.durations or {}).items():
-            if name not in known:
-                with self.connection.transaction():
-                    self.connection.execute(query("ensure_class"), (name, keep))
-            elif known[name] != keep:
-                self.connection.execute(query("set_duration", _PACKAGE), {"class": name, "keep": keep})
-        classes = [*known, *(name for name in policy.durations or {} if name not in known)]
-        for made in ensure_ahead(self.connection, classes, moment, policy.days_ahead):
-            self._add(Step("created", made.retention_class, made.name), moment)
+        before = {partition.name for partition in partitions(self.connection)}
+        for name, keep in {**known, **(policy.durations or {})}.items():
+            # What is in the way of one class keeps neither the others nor what has expired from their turn.
+            with self._recorded(name, None):
+                if name not in known:
+                    with self.connection.transaction():
+                        self.connection.execute(query("ensure_class"), (name, keep))
+                elif keep != known[name]:
+                    self._set_duration(name, keep, known[name])
+                ensure_ahead(self.connection, name, moment, policy.days_ahead)
+        for made in partitions(self.connection):
+            if made.name not in before:
+                self._add(Step("created", made.retention_class, made.name), moment)
 
-    def _go_on(self, moment: datetime, doubt: str | None) -> None:
+    def _set_duration(self, name: str, keep: timedelta | None, was: timedelta | None) -> None:
+        now, before = format_duration(keep), format_duration(was)
+        with self.connection.transaction():
+            self.connection.execute(query("set_duration", _PACKAGE), {"class": name, "keep": keep})
+            journal.note(
+                self.connection,
+                "retention.duration_changed",
+                f"class {name} is kept {now} now, and was kept {before}",
+                target=("retention_class", name),
+                attributes={"retention.keep": now, "retention.kept_before": before},
+            )
+
+    def _go_on(self, moment: datetime, doubt: str | None, archiver: Archiver | None) -> None:
         for leftover in leftovers(self.connection):
-            with self._recorded(leftover.partition.retention_class, leftover.partition.name) as started:
-                self._finish(leftover, moment, doubt, started)
+            partition = leftover.partition
+            with self._recorded(partition.retention_class, partition.name) as started:
+                if leftover.attached or not leftover.present:
+                    forget_leftover(self.connection, leftover)
+                elif doubt is not None:
+                    self._add(Step("kept", partition.retention_class, partition.name, detail=_DOUBTED), started)
+                elif (reason := self._wanted_back(leftover, moment, archiver)) is not None:
+                    detach(self.connection, partition.retention_class, partition.name, partition.relation)
+                    take_back(self.connection, partition)
+                    detail = f"attached again: {reason}"
+                    self._add(Step("kept", partition.retention_class, partition.name, detail=detail), started)
+                else:
+                    self._dropped(partition, finish(self.connection, partition, leftover.archived_events), started)
 
-    def _finish(self, leftover: Leftover, moment: datetime, doubt: str | None, started: datetime) -> None:
-        partition = leftover.partition
-        if leftover.attached or not leftover.present:
-            forget_leftover(self.connection, leftover)
-        elif doubt is not None:
-            self._add(Step("kept", partition.retention_class, partition.name, detail=doubt), started)
-        elif partition.expired(moment):
-            self._dropped(partition, finish(self.connection, partition, leftover.archived_events), started)
-        else:
-            detach(self.connection, partition.retention_class, partition.name, partition.relation)
-            take_back(self.connection, partition)
-            detail = "attached again: its class is kept longer now"
-            self._add(Step("kept", partition.retention_class, partition.name, detail=detail), started)
+    def _wanted_back(self, leftover: Leftover, moment: datetime, archiver: Archiver | None) -> str | None:
+        if not leftover.partition.expired(moment):
+            return "its class is kept longer now"
+        if everything := all_of_it(active(self.connection)):
+            return f"hold {everything.id} keeps every event"
+        if archiver is not None and leftover.archived_events is None:
+            return "it has no archive, and is to have one now"
+        return None
 
     def _retire(self, moment: datetime, doubt: str | None, archiver: Archiver | None) -> None:
+        failed = {step.partition for step in self.steps if step.action == "failed"}
+        waiting: Counter[str] = Counter()
         for partition in expired(partitions(self.connection), moment):
-            if partition.pending:
-                continue  # a detach by somebody else, or one that could not be finished above
+            if partition.name in failed:
+                continue  # it could not be finished above
+            if self.busy.get(partition.retention_class, set()) & users(self.connection, partition.retention_class):
+                waiting[partition.retention_class] += 1
+                continue
             with self._recorded(partition.retention_class, partition.name) as started:
                 everything = all_of_it(active(self.connection))
                 held = f"hold {everything.id} keeps every event" if everything else None
                 if doubt is not None or held is not None:
                     step = Step("kept", partition.retention_class, partition.name, partition.events, partition.bytes)
-                    self._add(_because(step, doubt or held), started)
+                    self._add(_because(step, held or _DOUBTED), started)
                     continue
                 archived = None
                 if archiver is not None:
@@ -197,6 +233,8 @@ class _Run:
                 began = time.monotonic()
                 self._dropped(partition, retire(self.connection, partition, archived), started)
                 time.sleep(min(_REST * (time.monotonic() - began), _LONGEST_REST_S))
+        for name, count in waiting.items():
+            self._failed(name, None, f"{count} more expired partitions are in use by the same transaction", moment)
 
     def _let_go(self, policy: Policy) -> None:
         with self._recorded(None, None) as started:
@@ -224,9 +262,14 @@ class _Run:
         except (RetentionError, psycopg.Error) as failure:
             if self.connection.closed:
                 raise
-            reason = (failure.diag.message_primary if isinstance(failure, psycopg.Error) else None) or str(failure)
-            log.warning("retention of %s failed: %s", partition or "what was released", reason)
-            self._add(Step("failed", retention_class, partition, detail=reason), started)
+            if retention_class and partition:
+                self.busy[retention_class] = users(self.connection, retention_class)
+            self._failed(retention_class, partition, _reason(failure), started)
+
+    def _failed(self, retention_class: str | None, partition: str | None, reason: str, started: datetime) -> None:
+        of = partition or retention_class
+        log.warning("retention%s failed: %s", f" of {of}" if of else "", reason)
+        self._add(Step("failed", retention_class, partition, detail=reason), started)
 
     def _add(self, step: Step, started: datetime) -> None:
         values = {name: getattr(step, name) for name in ("retention_class", "partition", "action")}
@@ -234,6 +277,15 @@ class _Run:
         self.connection.execute(query("add_step", _PACKAGE), {**values, "run_id": self.id, "started_at": started})
         self.steps.append(step)
         self.report(step)
+
+
+def _reason(failure: Exception) -> str:
+    if not isinstance(failure, psycopg.Error):
+        return str(failure)
+    reason = failure.diag.message_primary or str(failure)
+    if isinstance(failure, errors.LockNotAvailable | errors.QueryCanceled | errors.DeadlockDetected):
+        return f"somebody else's transaction is in the way ({reason}); the next run tries again"
+    return reason
 
 
 def _because(step: Step, detail: str | None) -> Step:

@@ -30,6 +30,8 @@ class _Cli(click.Group):
         except AuditgrafError as failure:
             raise click.ClickException(str(failure)) from failure
         except UnicodeEncodeError as failure:
+            if failure.encoding != "utf-8":
+                raise
             raise click.UsageError(f"{failure.object[:100]!r} is not text in UTF-8; write it anew") from failure
         except BrokenPipeError:
             from rich.console import Console

@@ -14,5 +14,5 @@ def parse_severity(text: str) -> int:
     number = int(text) if text.isascii() and text.isdigit() else SEVERITIES.get(text.lower(), -1)
     if not 0 <= number <= HIGHEST_SEVERITY:
         known = ", ".join(SEVERITIES)
-        raise ConfigError(f"--min-severity: {text!r} is none; use 0 to {HIGHEST_SEVERITY} or one of {known}")
+        raise ConfigError(f"--level: {text!r} is none; use 0 to {HIGHEST_SEVERITY} or one of {known}")
     return number

@@ -20,7 +20,7 @@ from collector.query.question import COLUMNS, NEWEST_FIRST, Question, parse_orde
 from collector.query.table import READ, columns_table, events_table
 from collector.reading import Connection, connect, explained, first_line
 from collector.tail.line import json_line
-from collector.terminal import write
+from collector.terminal import show, write
 from exporter.errors import AuditgrafError, StoreUnavailableError
 from exporter.store.queries import query
 
@@ -69,7 +69,7 @@ def answer(url: str, question: Question, form: Form, console: Console) -> int:
         rows: list[dict[str, Any]] = cursor.execute(
             statement, {**question.parameters(), "limit": form.limit}
         ).fetchall()
-    write(console, _rendered(rows, columns, form, console))
+    (show if form.output == "table" else write)(console, _rendered(rows, columns, form, console))
     return len(rows)
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from collector.invocation import configuration
+from collector.query.completion import completion, offered
 from exporter.errors import AuditgrafError, ConfigError
 
 if TYPE_CHECKING:
@@ -39,13 +39,6 @@ class Asking(click.Command):
             return super().invoke(ctx)
         except AuditgrafError as failure:
             raise _Failed(str(failure), NOT_UNDERSTOOD if isinstance(failure, ConfigError) else NO_ANSWER) from failure
-        except BrokenPipeError:
-            from rich.console import Console
-
-            from collector.terminal import discard
-
-            discard(Console())
-            ctx.exit(0)
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
 
@@ -55,7 +48,7 @@ def asked(since: str) -> Callable[[Function], Function]:
 
     def add(function: Function) -> Function:
         options = (
-            click.argument("expression", nargs=-1),
+            click.argument("expression", nargs=-1, shell_complete=offered("expression")),
             click.option("--text", metavar="WORDS", help="Found in message, action, actor or target."),
             click.option("--since", default=since, show_default=True, metavar="TIME", help="2h, yesterday, ever, ..."),
             click.option("--until", metavar="TIME", help="Up to, but without that time (default: no end)."),
@@ -68,7 +61,8 @@ def asked(since: str) -> Callable[[Function], Function]:
     return add
 
 
-def _zone(name: str | None) -> tzinfo | None:
+def named_zone(name: str | None) -> tzinfo | None:
+    """The zone of a --tz option; None for this machine's. Raises click's BadParameter."""
     from collector.query.moments import parse_zone
 
     try:
@@ -106,15 +100,41 @@ def moment(option: str, text: str | None, zone: tzinfo | None = None) -> datetim
         raise click.BadParameter(str(failure), param_hint=option) from None
 
 
+def _most(context: click.Context, parameter: click.Parameter, limit: int) -> int:
+    if context.resilient_parsing:  # somebody pressed TAB and waits
+        return limit
+    from collector.query.answer import MOST
+
+    if not 1 <= limit <= MOST:
+        raise click.BadParameter(f"{limit} is not among 1 to {MOST}; auditgraf export writes any number of events")
+    return limit
+
+
 @click.command(cls=Asking)
 @asked(since="24h")
 @click.option("--logs", is_flag=True, help="Plain log records (class log) too.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
-@click.option("--columns", metavar="A,B", help="Only these columns of audit.events.")
-@click.option("--sort", default="-occurred_at", show_default=True, metavar="A,-B", help="By columns; - for descending.")
-@click.option("--output", type=click.Choice(["table", "json", "jsonl", "csv"]), default="table", show_default=True)
+@click.option("-n", "--limit", type=int, default=50, show_default=True, callback=_most, help="At most so many.")
+@click.option(
+    "--columns",
+    metavar="A,B",
+    shell_complete=offered("column"),
+    help="Only these columns of audit.events, or actor, target, class, time.",
+)
+@click.option(
+    "--sort",
+    default="-time",
+    show_default=True,
+    metavar="A,-B",
+    shell_complete=offered("column"),
+    help="By columns; time: oldest first.",
+)
+@click.option(
+    "-o", "--output", type=click.Choice(["table", "json", "jsonl", "csv"]), default="table", show_default=True
+)
 @click.option("--json", "as_json", is_flag=True, help="The same as --output json.")
-@click.option("--quiet", is_flag=True, help="Print nothing; exit with 0 where something is found, with 1 where not.")
+@click.option(
+    "-q", "--quiet", is_flag=True, help="Print nothing; exit with 0 where something is found, with 1 where not."
+)
 @click.pass_context
 def query(
     context: click.Context,
@@ -131,21 +151,33 @@ def query(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Find events by EXPRESSION, e.g. 'action~user.* outcome=failure severity>=warn'."""
+    """Find events by EXPRESSION, e.g. 'action~user.* outcome=failure severity>=warn'.
+
+    \b
+    country=DE,FR   is one of these      severity>=error  at least; also <= < >
+    actor!=alice    is not               changes          is there
+    action~user.*   matches a pattern    or, not, ( )     side by side is "and"
+    message=~^den   a regular expression
+    actor: id, name, address; target: id, name; class; time; columns of audit.events;
+    attributes.NAME, resource.NAME. All of it: docs/commands.md
+    """
     from rich.console import Console
 
     from collector.query.answer import Form, answer, is_there
     from collector.query.question import parse_columns
 
-    zone = _zone(zone_name)
+    if as_json and output not in {"table", "json"}:
+        raise click.UsageError(f"--json and --output {output} contradict each other; give one of them")
+    zone = named_zone(zone_name)
     question = _question(expression, text, since, until, zone, logs=logs)
     chosen = parse_columns(columns) if columns is not None else None
     form = Form("json" if as_json else output, chosen, sort, limit, zone)
     url = configuration(context).reader_url()
     if quiet:
         context.exit(0 if is_there(url, question) else NOTHING_FOUND)
-    found = answer(url, question, form, Console())
-    if sys.stdout.isatty() and form.output == "table":
+    console = Console()
+    found = answer(url, question, form, console)
+    if console.is_terminal and form.output == "table":
         click.echo(_remark(found, limit, since, expression), err=True)
 
 
@@ -169,24 +201,33 @@ def show(context: click.Context, event_id: str, zone_name: str | None, as_json: 
     """Show one event with its changes; the beginning of its ID is enough where no other begins so."""
     from rich.console import Console
 
-    from collector.query.sheet import find
+    from collector.query.sheet import find, listed
     from collector.query.sheet import show as run
 
-    zone = _zone(zone_name)
+    zone = named_zone(zone_name)
     found = find(configuration(context).reader_url(), event_id)
     if not found:
         click.echo(f"no event has an id that begins with {event_id}", err=True)
         context.exit(NOTHING_FOUND)
     if len(found) > 1:
-        ids = "".join(f"\n  {event['id']}  {event['occurred_at']:%Y-%m-%d %H:%M:%S}" for event in found)
-        raise ConfigError(f"several events have ids that begin with {event_id}; write more of one:{ids}")
+        raise ConfigError(
+            f"several events have ids that begin with {event_id}; write more of one:\n{listed(found, zone)}"
+        )
     run(found[0], Console(), zone, as_json=as_json)
 
 
 @click.command(cls=Asking)
 @asked(since="ever")
 @click.option("--format", "given", type=click.Choice(["jsonl", "csv", "parquet"]), help="Default: as the name says.")
-@click.option("--output", default="-", show_default=True, metavar="FILE", help="E.g. events.jsonl.zst; - is stdout.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(allow_dash=True),
+    default="-",
+    show_default=True,
+    metavar="FILE",
+    help="E.g. events.jsonl.zst; - is stdout.",
+)
 @click.option("--resume", is_flag=True, help="Go on where an export to this FILE ended.")
 @click.pass_context
 def export(
@@ -208,7 +249,7 @@ def export(
     from collector.query.progress import shown
     from collector.query.target import is_complete
 
-    zone = _zone(zone_name)
+    zone = named_zone(zone_name)
     question = _question(expression, text, since, until, zone, logs=True)
     url = configuration(context).reader_url()
     if resume and is_complete(output):
@@ -248,28 +289,10 @@ def stats(
 
     from collector.query.stats import collect, print_stats
 
-    zone = _zone(zone_name)
+    zone = named_zone(zone_name)
     question = _question(expression, text, since, until, zone, logs=True)
     counted = collect(configuration(context).reader_url(), question, zone, top)
     print_stats(counted, Console(), zone, top=top, as_json=as_json)
-
-
-@click.command()
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-@click.pass_context
-def completion(context: click.Context, shell: str) -> None:
-    """Print what makes SHELL complete commands and options; put it where the shell looks.
-
-    \b
-    bash: auditgraf completion bash > ~/.local/share/bash-completion/completions/auditgraf
-    zsh:  auditgraf completion zsh > a file _auditgraf in a folder of $fpath
-    fish: auditgraf completion fish > ~/.config/fish/completions/auditgraf.fish
-    """
-    from click.shell_completion import get_completion_class
-
-    kind = get_completion_class(shell)
-    assert kind is not None
-    click.echo(kind(context.find_root().command, {}, "auditgraf", "_AUDITGRAF_COMPLETE").source())
 
 
 COMMANDS = (query, show, export, stats, completion)

@@ -177,10 +177,10 @@ def _writable(target: Target) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as failure:
+        kept = isinstance(target, FileTarget)
         place = target.part if isinstance(target, FileTarget) else "standard output"
-        raise AuditgrafError(
-            f"{place} can't be written: {failure.strerror}; make room, then go on with --resume"
-        ) from failure
+        remedy = "make room, then go on with --resume" if kept else "make room, or write to a file by --output FILE"
+        raise AuditgrafError(f"{place} can't be written: {failure.strerror}; {remedy}") from failure
     finally:
         if isinstance(target, FileTarget):
             target.close()

@@ -13,6 +13,7 @@ white space between any two parts where it does not change them:
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 
@@ -36,8 +37,13 @@ _OPERATOR = re.compile(r"!=~|=~|!=|!~|>=|<=|=|~|>|<")
 _WORD = re.compile(r"[^\s(),\"']+")
 _QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'", re.DOTALL)
 _QUOTES = ('"', "'")
+_PLAIN_WORDS = re.compile(r"\w+( \w+)+")
 # Written where a comparison is expected, these are meant for something else.
 _OPTIONS = {"since": "--since 2h", "until": "--until yesterday", "limit": "--limit 100", "text": "--text WORDS"}
+_ELSEWHERE = {"&&": "and", "&": "and", "||": "or", "|": "or", "!": "not"}
+# No value begins so, but what other languages compare by does: == would quietly be true of nothing.
+_EXACT = frozenset({"=", "!=", ">=", "<=", ">", "<"})
+_OPERATOR_LIKE = re.compile(r"[=<>~!]+")
 
 
 class ExpressionError(ConfigError):
@@ -148,14 +154,25 @@ class _Parser:
         try:
             fields.check_field(name)
         except FieldError as failure:
-            option = _OPTIONS.get(name.lower())
-            reason = f"{name} is an option; write {option}" if option else self._with_words(failure, name)
-            raise self._error(reason, start, found.end()) from None
+            raise self._error(self._why_not(name, failure), start, found.end()) from None
         return name
 
-    def _with_words(self, failure: FieldError, name: str) -> str:
-        compared = _OPERATOR.match(self._text, self._start())
-        return str(failure) if compared else f"{failure}; to search for the word write --text {name}"
+    def _why_not(self, name: str, failure: FieldError) -> str:
+        field, colon, value = name.partition(":")
+        if name.lower() in _OPTIONS:
+            return f"{name} is an option; write {_OPTIONS[name.lower()]}"
+        if name in _ELSEWHERE:
+            return f"{name} is no word of this language; write {_ELSEWHERE[name]}"
+        if name.lower() == "in":
+            return "there is no in; write country=DE,FR for one of several values"
+        if colon and field in fields.FIELDS:
+            return f"a field and its value stand around =; write {field}={value or '...'}"
+        if _OPERATOR.match(self._text, self._start()):
+            return str(failure)
+        words = self._text if _PLAIN_WORDS.fullmatch(self._text) else name
+        return (
+            f"{failure}; to search for {'the words' if ' ' in words else 'the word'} write --text {shlex.quote(words)}"
+        )
 
     def _values(self, name: str, operator: str) -> tuple[list[Value], list[tuple[int, int]]]:
         values, places = [], []
@@ -183,6 +200,12 @@ class _Parser:
         if not word:
             example = f"{name}{operator}..., or put it in quotes"
             raise self._error(f"a value is missing after {operator}; write {example}", start)
+        sign = _OPERATOR_LIKE.match(word[0])
+        if sign and (operator in _EXACT or sign[0].startswith("=")):
+            reason = (
+                f"{operator}{sign[0]} compares nothing; use {' '.join(fields.OPERATORS)}, or put the value in quotes"
+            )
+            raise self._error(reason, start, start + sign.end())
         self._at = word.end()
         return Value(word[0], quoted=False)
 

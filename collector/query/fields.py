@@ -21,10 +21,27 @@ GROUPS = {
     "actor": ("actor_id", "actor_name", "actor_email", "on_behalf_of"),
     "target": ("target_id", "target_name"),
 }
-_SHORT = {"class": "retention_class"}
+SHORT = {"class": "retention_class", "time": "occurred_at"}
 _RULES_OWN = ("event", "body", "scope")
 _DOCUMENTS = ("attributes", "resource")
-FIELDS = (*COLUMNS, *GROUPS, *_SHORT, *_RULES_OWN)
+FIELDS = (*COLUMNS, *GROUPS, *SHORT, *_RULES_OWN)
+# What other systems call it, to be guessed.
+_MEANT = {
+    **dict.fromkeys(("user", "username", "who", "by", "principal", "subject"), "actor"),
+    **dict.fromkeys(("user_id", "userid", "uid"), "actor_id"),
+    **dict.fromkeys(("ip", "address", "ip_address", "remote_addr", "src_ip", "client"), "client_ip"),
+    **dict.fromkeys(("timestamp", "date", "ts", "when", "at"), "time"),
+    **dict.fromkeys(("level", "loglevel", "priority"), "severity"),
+    **dict.fromkeys(("result", "status", "success"), "outcome"),
+    **dict.fromkeys(("object", "resource_id", "what", "model"), "target"),
+    **dict.fromkeys(("app", "application", "service.name", "program", "unit"), "service"),
+    **dict.fromkeys(("msg", "log", "line"), "message"),
+    **dict.fromkeys(("type", "kind", "verb", "operation"), "action"),
+    **dict.fromkeys(("session", "sid"), "session_id"),
+    "env": "environment",
+    "trace": "trace_id",
+    "location": "country",
+}
 _NUMBER = re.compile(r"-?(0|[1-9]\d{0,17})(\.\d+)?")
 
 # Operator: the form that the condition has, and whether it is turned round.
@@ -69,15 +86,21 @@ def check_field(name: str) -> None:
         if not dot or not key:
             raise FieldError(f"{document} has many values; name one of them, e.g. {document}.http.route")
     elif name not in FIELDS:
-        known = nearest(name, [*FIELDS, *_DOCUMENTS])
+        meant = _MEANT.get(name.lower())
+        known = f"did you mean {meant}?" if meant else nearest(name, [*FIELDS, *_DOCUMENTS])
         columns = "fields are the columns of audit.events, actor, target, class, attributes.NAME and resource.NAME"
         guess = f"did you mean attributes.{name}?" if dot else known
         raise FieldError(f"there is no field {name!r}; {guess if guess.startswith('did') else columns}")
 
 
+def names_class(match: EventMatch | None) -> bool:
+    """Whether the conditions say themselves which classes are meant."""
+    return any("retention_class" in part.model_fields_set for part in (match.parts() if match else ()))
+
+
 def exists(field: str) -> EventMatch:
     """The field has a value. Raises FieldError for one that always has."""
-    names = GROUPS.get(field, (_SHORT.get(field, field),))
+    names = GROUPS.get(field, (SHORT.get(field, field),))
     if "exists" not in _forms(names[0]):
         example = f"{field}{_EXAMPLES.get(field, '=...')}"
         raise FieldError(f"every event has {field}; compare it with something, e.g. {example}")
@@ -90,7 +113,7 @@ def compared(field: str, operator: str, values: Sequence[Value], moment: Callabl
     Raises FieldError for an operator that the field has not, ValueProblem for a value that it can't have.
     """
     form, turned = OPERATORS[operator]
-    names = GROUPS.get(field, (_SHORT.get(field, field),))
+    names = GROUPS.get(field, (SHORT.get(field, field),))
     if form not in _forms(names[0]):
         usable = [sign for sign, (known, _) in OPERATORS.items() if known in _forms(names[0])]
         raise FieldError(f"{field} can't be compared by {operator}; use {' '.join(usable)}")
@@ -188,4 +211,4 @@ def _not(match: EventMatch) -> EventMatch:
     return EventMatch.model_validate({"not": match})
 
 
-_EXAMPLES = {"severity": ">=error", "occurred_at": ">=yesterday", "received_at": ">=yesterday"}
+_EXAMPLES = {"severity": ">=error", "occurred_at": ">=yesterday", "received_at": ">=yesterday", "time": ">=yesterday"}

@@ -58,6 +58,16 @@ LIMIT %(limit)s
 -- name: copy
 COPY ({page}) TO STDOUT (FORMAT csv);
 
+-- name: at_once
+-- For what the shell offers at TAB: nobody waits longer than that.
+SELECT set_config('statement_timeout', '1s', false);
+
+-- name: seen_actions
+SELECT DISTINCT action FROM audit.volume WHERE bucket >= now() - interval '7 days' AND action IS NOT NULL LIMIT 1000;
+
+-- name: seen_services
+SELECT DISTINCT service FROM audit.volume WHERE bucket >= now() - interval '7 days' AND service IS NOT NULL LIMIT 1000;
+
 -- name: has_volume
 -- Whether there are rollups, which count every event that was ever committed.
 SELECT to_regclass('audit.volume') IS NOT NULL, to_regclass('audit.storage') IS NOT NULL;

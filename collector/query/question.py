@@ -8,6 +8,7 @@ from typing import LiteralString
 
 from psycopg import sql
 
+from collector.query.fields import GROUPS, SHORT, names_class
 from exporter.errors import ConfigError
 from exporter.mapping.section import nearest
 from exporter.store.conditions import EventMatch, where
@@ -58,7 +59,7 @@ class Question:
         values: dict[str, object] = {
             "since": self.since,
             "until": self.until,
-            "logs": self.logs or self._names_class(),
+            "logs": self.logs or names_class(self.match),
             "text": f"%{self.text.translate(_ESCAPED)}%" if self.text else None,
         }
         return values | self._conditions()[1]
@@ -67,17 +68,15 @@ class Question:
         condition, values = where(self.match) if self.match else (sql.SQL("{}").format(sql.SQL("TRUE")), {})
         return sql.SQL(query("matching", __package__)).format(match=condition), values
 
-    def _names_class(self) -> bool:
-        return any("retention_class" in part.model_fields_set for part in (self.match.parts() if self.match else ()))
-
 
 def parse_columns(text: str) -> tuple[str, ...]:
-    """`occurred_at,action` as names of columns; raises ConfigError with the nearest one."""
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    """`time,action,actor` as names of columns; raises ConfigError with the nearest one."""
+    given = (name.strip() for name in text.split(","))
+    names = tuple(column for name in given if name for column in GROUPS.get(name, (SHORT.get(name, name),)))
     for name in names:
         _check(name, "--columns")
     if not names:
-        raise ConfigError("--columns: no column is named; write e.g. occurred_at,action,actor_name")
+        raise ConfigError("--columns: no column is named; write e.g. time,action,actor_name")
     return tuple(dict.fromkeys(names))
 
 
@@ -88,14 +87,15 @@ def parse_order(text: str) -> sql.Composed:
     """
     parts: dict[str, LiteralString] = {}
     for name in filter(None, (part.strip() for part in text.split(","))):
-        column = name.removeprefix("-")
+        column = SHORT.get(name.removeprefix("-"), name.removeprefix("-"))
         _check(column, "--sort")
         if column in _UNSORTED:
             raise ConfigError(f"--sort: {column} has no order; sort by another column")
         parts.setdefault(column, " DESC NULLS LAST" if name.startswith("-") else " NULLS LAST")
     if set(parts) <= {"occurred_at"}:
         # As the indexes have it: without NULLS LAST, which they could not serve.
-        back: LiteralString = "occurred_at DESC, id DESC" if text.strip() in {NEWEST_FIRST, ""} else "occurred_at, id"
+        newest = not parts or parts["occurred_at"].startswith(" DESC")
+        back: LiteralString = "occurred_at DESC, id DESC" if newest else "occurred_at, id"
         return sql.SQL("{}").format(sql.SQL(back))
     terms = [sql.SQL("{}{}").format(sql.Identifier(name), sql.SQL(how)) for name, how in parts.items()]
     terms += [sql.SQL("{} DESC").format(sql.Identifier(name)) for name in ("occurred_at", "id") if name not in parts]

@@ -19,7 +19,8 @@ from collector.printable import printable, printable_json
 from collector.query.answer import asking
 from collector.query.difference import Difference, differences
 from collector.query.question import COLUMNS, selected
-from collector.tail.line import ASCII_MARKS, MARKS, OUTCOME_COLOURS, json_line
+from collector.tail.line import ASCII_MARKS, MARKS, OUTCOME_COLOURS, json_line, texts_of
+from collector.terminal import show as paged
 from collector.terminal import write
 from exporter.errors import ConfigError
 from exporter.store.queries import query
@@ -44,7 +45,17 @@ def find(url: str, prefix: str) -> list[Event]:
     first, last = UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
     statement = sql.SQL(query("show", __package__)).format(columns=selected(COLUMNS, "event"))
     with asking(url, "show") as connection, connection.cursor(row_factory=dict_row) as cursor:
-        return list(cursor.execute(statement, {"first": first, "last": last, "limit": _LISTED}).fetchall())
+        return list(cursor.execute(statement, {"first": first, "last": last, "limit": _LISTED + 1}).fetchall())
+
+
+def listed(events: Sequence[Event], zone: tzinfo | None) -> str:
+    """A line for each of the first few, to choose from."""
+    lines = []
+    for event in events[:_LISTED]:
+        texts = texts_of(event, longest=60)
+        said = "  ".join(texts[name] for name in ("action", "actor", "target") if texts[name])
+        lines.append(f"  {event['id']}  {event['occurred_at'].astimezone(zone):%Y-%m-%d %H:%M:%S}  {said}")
+    return "\n".join([*lines, "  and more"] if len(events) > _LISTED else lines)
 
 
 def show(event: Event, console: Console, zone: tzinfo | None, *, as_json: bool) -> None:
@@ -56,7 +67,7 @@ def show(event: Event, console: Console, zone: tzinfo | None, *, as_json: bool) 
     with console.capture() as captured:
         for part in _parts(event, console, zone):
             console.print(part, highlight=False, width=None if console.is_terminal else _UNBOUNDED)
-    write(console, "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+    paged(console, "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
 def _parts(event: Event, console: Console, zone: tzinfo | None) -> Iterator[Text | Table | Group]:

@@ -21,7 +21,7 @@ from collector.query.question import Question
 from collector.query.slots import Slots, bars, cut
 from collector.reading import Connection
 from collector.tail.line import OUTCOME_COLOURS
-from collector.terminal import write
+from collector.terminal import show, write
 from exporter.store.queries import query
 
 # Rollups count by parts of this length.
@@ -90,7 +90,7 @@ def print_stats(stats: Stats, console: Console, zone: tzinfo | None, *, top: int
     with console.capture() as captured:
         for part in _parts(stats, console, zone, top):
             console.print(part, highlight=False, width=None if console.is_terminal else _UNBOUNDED)
-    write(console, "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+    show(console, "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
 def _document(stats: Stats) -> dict[str, Any]:
@@ -139,8 +139,9 @@ def _apart(tables: Sequence[RenderableType]) -> list[RenderableType]:
 def _table(title: str, rows: Sequence[Count], total: int, top: int) -> Table:
     table = _plain_table()
     table.add_column(title, max_width=36, no_wrap=True, overflow="ellipsis")
-    table.add_column("Events", justify="right")
-    table.add_column("", justify="right", style="dim")
+    # On a narrow terminal names give way to numbers, of which half says something else.
+    table.add_column("Events", justify="right", no_wrap=True, min_width=max(len(f"{total:,}"), len("Events")))
+    table.add_column("", justify="right", no_wrap=True, min_width=len("< 0.1 %"), style="dim")
     for name, events in rows[:top]:
         style = OUTCOME_COLOURS.get(name or "", "") if title == "Outcome" else ""
         table.add_row(Text(printable(name or "(none)"), style), f"{events:,}", _percent(events, total))

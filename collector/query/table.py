@@ -22,8 +22,11 @@ READ = (
     *("service", "message"),
 )
 _GAP = 2
-# Characters of an id that as good as always name one event: `auditgraf show` takes them.
+# Characters of an id that as good as always name one event: `auditgraf show` takes them. Fewer name its millisecond.
 _ID = 18
+_ID_TIME = 13
+# In a pipe columns stand below each other, but one long value does not fill every line with spaces.
+_PADDED = 60
 _FULL_TIME = "%Y-%m-%d %H:%M:%S"
 
 
@@ -41,14 +44,16 @@ _TIME = "Time"
 _PRIORITY = {
     "time": _Column(_TIME, 19, 8),
     "mark": _Column("", 1),
-    "action": _Column("Action", 28, 10),
-    "actor": _Column("Actor", 28, 8),
-    "target": _Column("Target", 34, 10),
-    "service": _Column("Service", 20, 9),
+    "action": _Column("Action", 22, 10),
+    "actor": _Column("Actor", 20, 8),
+    "target": _Column("Target", 26, 10),
+    "service": _Column("Service", 16, 9),
     "message": _Column("Message", 60, 16),
     "place": _Column("Place", 40, 14),
-    "id": _Column("Id", _ID, _ID),
+    "id": _Column("Id", _ID, _ID_TIME),
 }
+# From this width on an id is worth more than the rest of a message: it is what `auditgraf show` wants.
+_WITH_ID = 100
 _ORDER = ("time", "mark", "service", "action", "actor", "target", "place", "message", "id")
 
 
@@ -61,6 +66,8 @@ def events_table(events: Sequence[Event], console: Console, zone: tzinfo | None,
     widths = natural if width is None else _fitted(natural, width)
     shown = [name for name in _ORDER if name in widths]
     titles = [_PRIORITY[name].title for name in shown]
+    for row in rows:
+        row["id"] = row["id"][: widths.get("id")]
     styled = [[_styled(name, row[name], event) for name in shown] for row, event in zip(rows, events, strict=True)]
     return _rendered(console, titles, styled, [widths[name] for name in shown] if width else None)
 
@@ -114,13 +121,17 @@ def _fitted(natural: Mapping[str, int], width: int) -> dict[str, int]:
     """Columns and their widths on a terminal: those that find room, the room left over given to what was cut."""
     widths: dict[str, int] = {}
     left = width + _GAP
+    kept = _ID_TIME + _GAP if width >= _WITH_ID else 0
+    left -= kept
     for name, column in _PRIORITY.items():
+        if name == "id":
+            left += kept
         wanted = min(natural.get(name, 0), column.cap)
         # A cut column gives way to the next ones, but not to the point of saying nothing.
         room = left - _GAP
         if not wanted or room < min(wanted, column.least):
             continue
-        widths[name] = min(wanted, room)
+        widths[name] = wanted if wanted <= room else _ID_TIME if name == "id" else room
         left -= widths[name] + _GAP
     for name in ("message", "target", "action", "actor", "place", "service"):
         if name in widths and left > 0:
@@ -165,10 +176,10 @@ def _rendered(
 
 
 def _unbounded(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Nothing cut, two spaces between columns; rich would need to know a width."""
-    widths = [max(map(cell_len, column)) for column in zip(titles, *rows, strict=True)]
+    """Nothing cut, at least two spaces between columns; rich would need to know a width."""
+    widths = [min(max(map(cell_len, column)), _PADDED) for column in zip(titles, *rows, strict=True)]
     lines = []
     for row in (titles, *rows):
-        padded = (cell + " " * (cells - cell_len(cell) + _GAP) for cell, cells in zip(row, widths, strict=True))
+        padded = (cell + " " * (max(cells - cell_len(cell), 0) + _GAP) for cell, cells in zip(row, widths, strict=True))
         lines.append("".join(padded).rstrip())
     return "".join(f"{line}\n" for line in lines)

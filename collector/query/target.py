@@ -14,7 +14,7 @@ from typing import IO, Any, Literal, Self
 import pyarrow as pa
 
 from collector.printable import printable, printable_json
-from exporter.errors import ConfigError
+from exporter.errors import AuditgrafError, ConfigError
 
 Format = Literal["jsonl", "csv", "parquet"]
 
@@ -170,6 +170,8 @@ class OutputTarget:
     """Standard output: nothing can be gone on with."""
 
     def __init__(self, form: Format) -> None:
+        if sys.stdout is None:
+            raise AuditgrafError("standard output is closed; leave it open, or write to a file by --output FILE")
         self.progress = Progress({}, {})
         self._file = sys.stdout.buffer
         self._escape = (printable_json if form == "jsonl" else _printable_lines) if sys.stdout.isatty() else None

@@ -37,7 +37,11 @@ def place(config: Config, *, patience_s: int | None = None) -> Place | None:
 
 
 def run_once(
-    config: Config, *, clock_is_right: bool = False, report: Callable[[Step], None] = lambda step: None
+    config: Config,
+    *,
+    clock_is_right: bool = False,
+    announced: bool = True,
+    report: Callable[[Step], None] = lambda step: None,
 ) -> Report:
     """One run, as exporter.store.retention.run describes. Raises ConfigError where the owner's URL is not set."""
     from exporter.store.retention import run
@@ -53,5 +57,6 @@ def run_once(
         policy(config),
         archiver=archiver,
         clock_is_right=clock_is_right,
+        announced=announced,
         report=report,
     )

@@ -100,7 +100,7 @@ def hold() -> None:
 @click.pass_context
 def create(context: click.Context, reason: str, text: str | None, everything: bool, no_count: bool, by: str) -> None:
     """Hold events until the hold is released."""
-    from collector.query.expression import parse_expression
+    from collector.query.commands import conditions
     from exporter.store.retention import create_hold, parse_filter
 
     if bool(text and text.strip()) == everything:
@@ -109,11 +109,13 @@ def create(context: click.Context, reason: str, text: str | None, everything: bo
         raise click.BadParameter("say why", param_hint="--reason")
     match = None
     if text is not None:
-        match = parse_filter(text) if text.lstrip().startswith("{") else parse_expression(text)
+        match = parse_filter(text) if text.lstrip().startswith("{") else conditions((text,))
     config = configuration(context)
     made = create_hold(config.owner_url(), by=by, reason=reason, text=text, match=match, count=not no_count)
     _announce(config)
-    counted = "" if made.events is None else f": {made.events} events match now"
+    counted = "" if made.events is None else f": {made.events:,} events match now"
+    if made.events == 0:
+        counted += "; look whether the filter says what you mean: auditgraf query finds by it too"
     click.echo(f"hold {made.id} is in force{counted}")
 
 
@@ -179,6 +181,7 @@ def verify(context: click.Context, period: str | None) -> None:
 @click.pass_context
 def restore(context: click.Context, period: str, by: str) -> None:
     """Bring events back, flagged `restored`, until `archive unload`. Days (2026-01-01..2026-01-31) or moments."""
+    from collector.retention.report import say_done
     from exporter.store.archive import parse_period
     from exporter.store.archive import restore as bring_back
 
@@ -186,11 +189,11 @@ def restore(context: click.Context, period: str, by: str) -> None:
     total = 0
     for loaded in bring_back(config.owner_url(), archive_place(config), parse_period(period), by=by):
         total += loaded.events
-        click.echo(f"{loaded.name}: {loaded.events} events")
+        say_done(f"{loaded.name}: {loaded.events:,} events")
         for number, events in loaded.forgotten.items():
-            click.echo(f"  {events} events of the archive name a person: pseudonymised, as order {number} says")
+            say_done(f"  {events:,} events of the archive name a person: pseudonymised, as order {number} says")
     _announce(config)
-    click.echo(f"{total} events restored" + ("" if total else "; archive list shows what there is"))
+    say_done(f"{total:,} events restored" + ("" if total else "; archive list shows what there is"))
 
 
 @archive.command()

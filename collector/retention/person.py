@@ -35,7 +35,7 @@ def forget(
     This can't be undone.
     """
     from collector.retention import place
-    from collector.retention.report import print_forgotten, print_preview
+    from collector.retention.report import print_forgotten, print_preview, say_done
     from exporter.store import forget as orders
     from exporter.store.archive import PersonInArchives
 
@@ -49,7 +49,7 @@ def forget(
     if dry_run:
         return
     if not yes:
-        click.confirm("Pseudonymise these events? This can't be undone", abort=True)
+        click.confirm("Pseudonymise these events? This can't be undone", abort=True, err=True)
     forgotten = orders.forget(
         config.owner_url(),
         config.writer_url(),
@@ -59,7 +59,7 @@ def forget(
         also=also,
         archives=archives,
         rewrite=rewrite,
-        report=lambda table, events: click.echo(f"{table}: {events} events") if events else None,
+        report=lambda table, events: say_done(f"{table}: {events:,} events") if events else None,
     )
     print_forgotten(forgotten)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from rich.console import Console
@@ -14,11 +14,13 @@ from rich.table import Table
 from rich.text import Text
 
 from collector.printable import printable, printable_json
-from collector.terminal import write
+from collector.terminal import tell, write
 from exporter.durations import format_duration
-from exporter.store.archive import Manifest, Verified
-from exporter.store.forget import Forgotten, Preview
-from exporter.store.retention import ClassPlan, Hold, Leaving, Plan, Report, Step
+
+if TYPE_CHECKING:
+    from exporter.store.archive import Manifest, Verified
+    from exporter.store.forget import Forgotten, Preview
+    from exporter.store.retention import ClassPlan, Hold, Leaving, Plan, Report, Step
 
 _STYLES = {"dropped": "yellow", "archived": "green", "created": "green", "kept": "cyan", "failed": "bold red"}
 
@@ -35,6 +37,7 @@ def print_plan(plan: Plan, *, past: timedelta | None, archive: str | None, as_js
         [_class_row(each, past) for each in plan.classes],
     )
     if plan.leaving:
+        _say(console, "")
         _table(
             console,
             ("goes (UTC)", "partition", "events", "disk", ""),
@@ -80,14 +83,14 @@ def _leaving_row(each: Leaving) -> tuple[str, ...]:
 def print_step(step: Step) -> None:
     """A step of a run, as it is done."""
     text = Text(f"{step.action:9}", _STYLES[step.action])
-    text.append(f" {step.partition or step.retention_class or 'counts'}")
+    text.append(f" {step.partition or step.retention_class or ('the run' if step.action == 'failed' else 'counts')}")
     if step.events is not None:
         text.append(f"  {step.events:,} events")
     if step.bytes:
         text.append(f"  {decimal(step.bytes)}")
     if step.detail:
         text.append(f"  {printable(step.detail)}")
-    Console().print(text, soft_wrap=True, highlight=False)
+    _tell(text)
 
 
 def print_report(report: Report, *, as_json: bool) -> None:
@@ -140,32 +143,31 @@ def print_archives(archives: Sequence[tuple[str, Manifest]], *, as_json: bool) -
 
 def print_verified(found: Iterable[Verified]) -> bool:
     """Archives as they are read through; True where all are what was written."""
-    console, sound, count = Console(), True, 0
+    sound, count = True, 0
     for each in found:
         count += 1
         sound = sound and each.problem is None
         text = Text("ok      " if each.problem is None else "damaged ", "green" if each.problem is None else "bold red")
         text.append(printable(each.problem or f"{each.name}: {each.manifest.events:,} events"))
-        console.print(text, soft_wrap=True, highlight=False)
+        _tell(text)
     if not count:
-        _say(console, "no archive is there")
+        say_done("no archive is there")
     return sound
 
 
 def print_preview(preview: Preview) -> None:
     """What an order to forget would change."""
-    console = Console()
-    _say(console, f"looking for: {', '.join(preview.names)}")
+    say_done(f"looking for: {', '.join(preview.names)}")
     for earlier in preview.earlier:
         state = "done" if earlier.finished else "interrupted; it will go on"
-        _say(console, f"order {earlier.id} of {earlier.at:%Y-%m-%d}: {earlier.events:,} events, {state}")
+        say_done(f"order {earlier.id} of {earlier.at:%Y-%m-%d}: {earlier.events:,} events, {state}")
     for table, events in preview.events.items():
-        _say(console, f"  {table}: {events:,} events")
-    _say(console, f"{sum(preview.events.values()):,} events name the person")
+        say_done(f"  {table}: {events:,} events")
+    say_done(f"{sum(preview.events.values()):,} events name the person")
     for archive in preview.archives:
-        _say(console, f"  archive {archive.manifest}: {archive.events:,} events, which only --archives changes")
+        say_done(f"  archive {archive.manifest}: {archive.events:,} events, which only --archives changes")
     if preview.also_seen:
-        _say(console, f"this actor was also called {', '.join(preview.also_seen)}: --also NAME looks for that, too")
+        say_done(f"this actor was also called {', '.join(preview.also_seen)}: --also NAME looks for that, too")
 
 
 def print_forgotten(done: Forgotten) -> None:
@@ -218,11 +220,27 @@ def _table(console: Console, titles: Sequence[str], rows: Sequence[Sequence[str]
         table.add_column(title, justify="right" if numbers else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
-    console.print(table)
+    write(console, _rendered(console, table))
+
+
+def say_done(text: str) -> None:
+    """A line about something that was done. A reader who has left does not stop what is still to be done."""
+    _tell(Text(printable(text)))
+
+
+def _tell(text: Text) -> None:
+    console = Console()
+    tell(console, _rendered(console, text))
 
 
 def _say(console: Console, text: str, style: str = "") -> None:
-    console.print(Text(printable(text), style), soft_wrap=True, highlight=False)
+    write(console, _rendered(console, Text(printable(text), style)))
+
+
+def _rendered(console: Console, part: Text | Table) -> str:
+    with console.capture() as captured:
+        console.print(part, soft_wrap=isinstance(part, Text), highlight=False)
+    return captured.get()
 
 
 def _print_json(value: Any) -> None:

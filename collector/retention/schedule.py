@@ -61,6 +61,7 @@ class Schedule:
         while True:
             self._process = start_child(self._config)
             await asyncio.to_thread(self._process.join)
+            await asyncio.to_thread(announce, self._config)
             await asyncio.sleep(seconds)
 
 
@@ -86,7 +87,18 @@ def _run_in_child(config: Config) -> None:
         stream=sys.stderr,
         format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
     )
-    run_and_tell(config)
+    # Its events are the collector's to store, which has all that loaded already.
+    run_and_tell(config, announced=False)
+
+
+def announce(config: Config) -> None:
+    """Stores the audit events of what a run did."""
+    from exporter.store.retention import announce as store_notes  # noqa: PLC0415
+
+    try:
+        store_notes(config.owner_url(), config.writer_url())
+    except AuditgrafError as failure:
+        log.warning("what retention did becomes an audit event later: %s", failure)
 
 
 def repeat(config: Config, seconds: float) -> NoReturn:
@@ -96,12 +108,16 @@ def repeat(config: Config, seconds: float) -> NoReturn:
         time.sleep(seconds)
 
 
-def run_and_tell(config: Config) -> None:
-    """One run; what it did, and what failed, is told in the log."""
-    from collector.retention import run_once  # noqa: PLC0415 the collector itself has no need of all that
+def run_and_tell(config: Config, *, announced: bool = True) -> None:
+    """One run; what it did, what failed, and the chains' heads are told in the log."""
+    # The collector itself has no need of all that.
+    from collector.retention import run_once  # noqa: PLC0415
+    from exporter.store.integrity import log_heads  # noqa: PLC0415
 
     try:
-        report = run_once(config)
+        report = run_once(config, announced=announced)
+        if report.done:
+            log_heads(config.owner_url())
     except AuditgrafError as failure:
         log.warning("retention failed, and is tried again later: %s", failure)
         return

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from collector.query.fields import names_class
 from collector.severity import HIGHEST_SEVERITY
 from exporter.errors import ConfigError
 from exporter.store.conditions import EventMatch, where
@@ -20,7 +21,8 @@ class TailFilter:
     """Each field leaves out what it does not name; empty fields leave out nothing. Raises ConfigError.
 
     `services`, `actions` and `actors` are globs, upper and lower case alike; an actor is its id, name, email address or
-    whom it acts on behalf of. `classes` are retention classes; without them all but `log`, with `logs` all of them.
+    whom it acts on behalf of. `classes` are retention classes; without them all but `log`, with `logs` all of them,
+    and where `match` names a class, all that it names.
     `grep`: any of an event's texts contains it, upper and lower case alike. `match`: conditions of an expression.
     """
 
@@ -42,7 +44,7 @@ class TailFilter:
             if outcome not in OUTCOMES:
                 raise ConfigError(f"--outcome: {outcome!r} is no outcome; use one of {', '.join(OUTCOMES)}")
         if not 0 <= self.min_severity <= HIGHEST_SEVERITY:
-            raise ConfigError(f"--min-severity: {self.min_severity} is not among 0 to {HIGHEST_SEVERITY}")
+            raise ConfigError(f"--level: {self.min_severity} is not among 0 to {HIGHEST_SEVERITY}")
         for option, texts in (("class", self.classes), ("grep", (self.grep or "",))):
             if any("\0" in text for text in texts):
                 raise ConfigError(f"--{option}: PostgreSQL has no text with a NUL character; leave it out")
@@ -51,7 +53,7 @@ class TailFilter:
         """What the filter `matching` of queries.sql is bound to."""
         return {
             "classes": list(self.classes) or None,
-            "logs": self.logs or "log" in self.classes,
+            "logs": self.logs or "log" in self.classes or names_class(self.match),
             "min_severity": self.min_severity,
             "outcomes": list(self.outcomes) or None,
             "services": _patterns(self.services),

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from uuid import UUID
 
 import psycopg
@@ -56,16 +56,18 @@ def follow(
     as_json: bool,
     console: Console,
     since: datetime | None = None,
+    zone: tzinfo | None = None,
 ) -> None:
     """Prints the newest `last` matching events, or all `since` then, oldest first, then new ones as they are committed.
 
-    Ends after `count` events altogether, at Ctrl-C, and when nobody reads the output any more. `url` is the reader's.
+    Ends after `count` events altogether, at Ctrl-C, and when nobody reads the output any more. `url` is the reader's,
+    `zone` the one that times are shown in (None: this machine's).
     Lost connections are made again, with a line on standard error. Raises StoreUnavailableError where the first one
     can't be made, ConfigError for a class that the database doesn't have, AuditgrafError where nothing was migrated.
     """
     if last < 0 or (count is not None and count < 0):
         raise ConfigError(f"--last {last}, --count {count}: neither can be below 0")
-    output = Output(console, as_json=as_json, count=count)
+    output = Output(console, as_json=as_json, count=count, zone=zone)
     try:
         _Follower(url, filter, output).run(last, since)
     except KeyboardInterrupt:

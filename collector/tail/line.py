@@ -22,9 +22,11 @@ JSON_COLUMNS = frozenset({"changes", "attributes", "resource", "scope"})
 SEVERE = 17
 # Cells that a field takes of a terminal's line at most, and the part of the line, so that a long one leaves room.
 _WIDEST = {"service": (20, 9), "action": (28, 5), "actor": (32, 5), "target": (40, 4), "place": (48, 3)}
-# These stand below each other, as wide as the widest seen so far, where the terminal has room for it.
+# These stand below each other, as wide as the widest seen so far, where the terminal has room for it; but no wider
+# than this part of the line, or one long name would push all messages to come out of sight.
 _ALIGNED = ("service", "action", "actor")
 _ROOMY = 120
+_ALIGNED_PART = 8
 
 
 class LineRenderer:
@@ -65,9 +67,9 @@ class LineRenderer:
             text = set_cell_size(text, max(widest - 1, 0)).rstrip() + "…"
         if name not in self._widths or width < _ROOMY:
             return text, 0
-        self._widths[name] = column = max(self._widths[name], cell_len(text))
+        self._widths[name] = column = max(self._widths[name], min(cell_len(text), width // _ALIGNED_PART))
         gap = 2 if column and not text else 0
-        return text, column - cell_len(text) + gap
+        return text, max(column - cell_len(text), 0) + gap
 
 
 def json_line(event: Event) -> str:

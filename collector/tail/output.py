@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 from collections import deque
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, tzinfo
 from uuid import UUID
 
 from rich.console import Console
@@ -21,11 +21,12 @@ _REMEMBERED = 100_000
 class Output:
     """Prints events, each once, and counts them."""
 
-    def __init__(self, console: Console, *, as_json: bool, count: int | None) -> None:
+    def __init__(self, console: Console, *, as_json: bool, count: int | None, zone: tzinfo | None = None) -> None:
         """`count`: how many events are printed at most."""
         self._console = console
         self._as_json = as_json
         self._left = count
+        self._zone = zone
         self._renderer = LineRenderer(ascii_only=console.options.ascii_only)
         self._ids: set[UUID] = set()
         self._order: deque[tuple[UUID, datetime]] = deque()
@@ -95,7 +96,7 @@ class Output:
         if self._as_json:
             return "".join(f"{json_line(event)}\n" for event in events)
         width = self._console.width if self._console.is_terminal else None
-        today = datetime.now().astimezone()
+        today = datetime.now().astimezone(self._zone)
         with self._console.capture() as captured:
             for event in events:
                 line = self._renderer.line(event, width=width, today=today)

@@ -29,7 +29,7 @@ from psycopg import sql
 
 from collector.config import Archive, Config, Database
 from collector.embedded import EmbeddedPostgres
-from collector.retention.schedule import start_child
+from collector.retention.schedule import announce, start_child
 from exporter.store.migrate import migrate
 from tests.benchmarks.load import request
 from tests.integration.retained import retain
@@ -223,12 +223,18 @@ def _beside(writer: WriterAtWork, url: str, config: Config, sizes: Sequence[int]
         _load(url, 100, size)
         time.sleep(QUIET_S / 3)  # until what the loading left to be written is written
         began = time.perf_counter()
-        busy += writer.during(lambda: start_child(config).join())
+        busy += writer.during(lambda: _job(config))
         seconds += time.perf_counter() - began
         quiet += writer.during(lambda: time.sleep(QUIET_S))
         _all_gone(url)
     without, beside = _summary(quiet), _summary(busy)
     return Beside(without, beside, round(beside.p99 / without.p99, 2), round(seconds, 2))
+
+
+def _job(config: Config) -> None:
+    """As a collector runs it."""
+    start_child(config).join()
+    announce(config)
 
 
 def _all_gone(url: str) -> None:

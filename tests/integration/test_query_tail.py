@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
@@ -67,3 +67,17 @@ def test_an_expression_and_the_options_both_have_to_hold(database: str, store: S
         store.add(event("b", actor_id="2"), event("a", actor_id="1"), event("b", actor_id="1"))
         [line] = tail.lines(1)
         assert (json.loads(line)["action"], json.loads(line)["actor_id"]) == ("b", "1")
+
+
+def test_an_expression_that_names_the_class_of_plain_records_finds_them(database: str, store: Store) -> None:
+    store.add({"body": "just a line", "severity": "9"}, event("a.event"))
+    with tailing(database, TailFilter(match=parse_expression("class=log")), last=10) as tail:
+        [line] = tail.lines(1)
+        assert json.loads(line)["message"] == "just a line"
+
+
+def test_times_are_shown_in_the_zone_asked_for(database: str, store: Store) -> None:
+    store.add(event("a.event"))
+    for zone, shown in ((UTC, "+00:00"), (timezone(timedelta(hours=9)), "+09:00")):
+        with tailing(database, last=1, as_json=False, zone=zone) as tail:
+            assert shown in tail.line()

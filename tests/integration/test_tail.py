@@ -269,9 +269,9 @@ def follow_nothing(url: str, chosen: TailFilter) -> None:
         (lambda: TailFilter(actions=("user.[",)), "--action: .*never closed"),
         (lambda: TailFilter(services=("",)), "--service: .*empty"),
         (lambda: TailFilter(outcomes=("failed",)), "--outcome: 'failed'.*success, failure, unknown"),
-        (lambda: TailFilter(min_severity=25), "--min-severity: 25"),
+        (lambda: TailFilter(min_severity=25), "--level: 25"),
         (lambda: TailFilter(grep="a\0b"), "--grep: .*NUL"),
-        (lambda: parse_severity("severe"), "--min-severity: 'severe'.*error"),
+        (lambda: parse_severity("severe"), "--level: 'severe'.*error"),
     ],
 )
 def test_an_impossible_filter_is_refused(make: Callable[[], object], message: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -49,6 +49,35 @@ BERLIN = ZoneInfo("Europe/Berlin")
         ("2026-11-01 10:00:00.5+05:30", "2026-11-01 05:30:00.500000"),
         ("@1790000000", "2026-09-21 16:13:20"),
         ("2026-10-25", "2026-10-25 00:00:00"),
+        ("90min", "2026-11-22 20:35:30"),
+        ("2hrs", "2026-11-22 20:05:30"),
+        ("two hours ago", "2026-11-22 20:05:30"),
+        ("half an hour ago", "2026-11-22 21:35:30"),
+        ("last 7 days", "2026-11-15 22:05:30"),
+        ("the past 24 hours", "2026-11-21 22:05:30"),
+        ("last hour", "2026-11-22 21:05:30"),
+        ("past week", "2026-11-15 22:05:30"),
+        ("past month", "2026-10-22 22:05:30"),
+        ("a month ago", "2026-10-22 22:05:30"),
+        ("9 months", "2026-02-22 22:05:30"),
+        ("2 days ago 14:00", "2026-11-20 14:00:00"),
+        ("two weeks ago at 9am", "2026-11-08 09:00:00"),
+        ("yesterday at 14:00", "2026-11-21 14:00:00"),
+        ("monday 9am", "2026-11-16 09:00:00"),
+        ("on monday", "2026-11-16 00:00:00"),
+        ("this monday 9:30 pm", "2026-11-16 21:30:00"),
+        ("12am", "2026-11-22 00:00:00"),
+        ("yesterday noon", "2026-11-21 12:00:00"),
+        ("midnight", "2026-11-22 00:00:00"),
+        ("the day before yesterday", "2026-11-20 00:00:00"),
+        ("Nov 1", "2026-11-01 00:00:00"),
+        ("1st November, 2025 10:00", "2025-11-01 10:00:00"),
+        ("24 Dec", "2025-12-24 00:00:00"),
+        ("december", "2025-12-01 00:00:00"),
+        ("2025", "2025-01-01 00:00:00"),
+        ("2026-11-01 10:00 UTC", "2026-11-01 11:00:00"),
+        ("2026-11-01 10:00 America/New_York", "2026-11-01 16:00:00"),
+        ("yesterday 10:00 utc", "2026-11-21 11:00:00"),
     ],
 )
 def test_a_time_is_read_as_people_mean_it(text: str, expected: str) -> None:
@@ -56,11 +85,35 @@ def test_a_time_is_read_as_people_mean_it(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "soon", "2026-13-01", "25:00", "mo", "last", "10", "99999999999y", "never", "ago"]
+    "text",
+    [
+        *(
+            "",
+            "soon",
+            "2026-13-01",
+            "25:00",
+            "mo",
+            "last",
+            "10",
+            "99999999999y",
+            "never",
+            "ago",
+            "month",
+            "13pm",
+            "0am",
+        ),
+        *("14:00pm", "30 feb", "1 nov 2", "11/01/2026", "01.11.2026", "last 14:00"),
+        *("UTC", "10:00 Mars/Olympus", "utc utc"),
+    ],
 )
 def test_what_is_no_time_is_refused_with_examples(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no time; write e\.g\. 2h"):
         parse_moment(text, UTC, NOW)
+
+
+def test_seconds_since_1970_without_their_mark_are_told_what_to_write() -> None:
+    with pytest.raises(ValueError, match="write @1790000000 for seconds since 1970"):
+        parse_moment("1790000000", UTC, NOW)
 
 
 def test_what_the_calendar_does_not_reach_is_refused() -> None:
@@ -87,6 +140,8 @@ def test_a_zone_is_a_name_or_this_machines() -> None:
     assert parse_zone("local") is None
     assert parse_zone("utc") is UTC
     assert parse_zone("Europe/Berlin") == BERLIN
+    assert parse_zone("europe/berlin") == BERLIN
+    assert parse_zone("+05:30").utcoffset(NOW) == timedelta(hours=5, minutes=30)  # type: ignore[union-attr]
     for name in ("Mars/Olympus", "../etc/passwd", ""):
         with pytest.raises(ValueError, match="is no time zone"):
             parse_zone(name)

@@ -91,6 +91,15 @@ def test_every_field_is_seen_at_80_columns_when_one_is_long() -> None:
     assert all(part in line for part in ("sss…", "user.login", "aaa…", "realm internal", "Berlin"))
 
 
+def test_one_long_name_does_not_push_the_messages_of_other_events_away() -> None:
+    renderer = LineRenderer()
+    renderer.line(event(service="s" * 99, action="a" * 99, actor_name="b" * 99), width=140, today=TODAY)
+    after = renderer.line(
+        event(service="shop", action="user.login", actor_name="Al", message="M" * 40), width=140, today=TODAY
+    )
+    assert after.plain.count("M") == 40
+
+
 def test_services_actions_and_actors_stand_below_each_other() -> None:
     renderer = LineRenderer()
     rows = [event(service="s" * n, action="a" * n, actor_id="u" * n, message="MESSAGE") for n in (9, 3, 0)]

@@ -79,10 +79,12 @@ def run(
     *,
     archiver: Archiver | None = None,
     clock_is_right: bool = False,
+    announced: bool = True,
     report: Callable[[Step], None] = lambda step: None,
 ) -> Report:
     """Does what is due. `url`: the owner's; `report` gets each step as it is done.
 
+    `announced` False leaves it to the caller to store the audit events of what was done, or to the next run.
     What fails for one partition is a step of the report, and the others go on. Raises StoreUnavailableError where
     PostgreSQL goes away, RetentionError where nothing can be done at all; the next run goes on where this one ended.
     """
@@ -96,7 +98,8 @@ def run(
             current.end(str(failure))
             raise
         current.end(None)
-        journal.announce(connection, writer_url)
+        if announced:
+            journal.announce(connection, writer_url)
         return Report(tuple(current.steps))
 
 

@@ -9,7 +9,9 @@ import signal
 import subprocess
 
 from rich.console import Console
+from rich.text import Text
 
+from collector.printable import printable
 from exporter.errors import AuditgrafError
 
 # As git has them for `less`: end at once where all fits, colours as they are, leave the screen as it was.
@@ -46,6 +48,14 @@ def tell(console: Console, text: str) -> None:
         write(console, text)
     except (BrokenPipeError, AuditgrafError):
         discard(console)
+
+
+def say(console: Console, text: str | Text, style: str = "") -> None:
+    """As `tell`, a line in colours where there are any; control characters in it are harmless."""
+    line = text if isinstance(text, Text) else Text(printable(text), style)
+    with console.capture() as captured:
+        console.print(line, soft_wrap=True, highlight=False)
+    tell(console, captured.get())
 
 
 def show(console: Console, text: str) -> None:

@@ -30,7 +30,7 @@ def check(context: click.Context, files: tuple[Path, ...]) -> None:
     from rich.console import Console
 
     from collector.alerts.check import check as run
-    from collector.printable import printable
+    from collector.terminal import say
 
     config = configuration(context)
     paths = files or config.alerts.files
@@ -41,7 +41,7 @@ def check(context: click.Context, files: tuple[Path, ...]) -> None:
     checked = run(config, paths, defaults=defaults)
 
     def tell(text: str, style: str) -> None:
-        console.print(printable(text), style=style, soft_wrap=True, highlight=False, markup=False)
+        say(console, text, style)
 
     for problem in checked.problems:
         tell(problem, "red")

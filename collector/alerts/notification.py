@@ -14,7 +14,7 @@ from collector.alerts.grafana_api import GrafanaApi, MissingApiError, receivers_
 from collector.alerts.known import Known, chosen
 from collector.alerts.report import print_json
 from collector.config import Grafana
-from collector.printable import printable
+from collector.terminal import say
 from exporter.errors import AuditgrafError, ConfigError
 from exporter.mapping.section import nearest
 from provisioning.alerts import message
@@ -165,5 +165,4 @@ def print_sent(console: Console, contact_point: str, sent: Sequence[Sent], *, as
     for each in sent:
         what = "sent" if each.is_sent else f"failed: {each.reason}"
         style = "green" if each.is_sent else "bold red"
-        text = printable(f"{contact_point}: {each.kind}: {what}")
-        console.print(text, style=style, soft_wrap=True, highlight=False, markup=False)
+        say(console, f"{contact_point}: {each.kind}: {what}", style)

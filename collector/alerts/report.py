@@ -13,10 +13,10 @@ from collector.alerts.history import Labels
 from collector.alerts.known import Known
 from collector.alerts.told import Told, grouped, per_day, plain, short, summary, verdict
 from collector.alerts.trial import Now, Trial
-from collector.printable import printable, printable_json
+from collector.printable import printable_json
 from collector.query.moments import shown
 from collector.query.table import columns_table
-from collector.terminal import write
+from collector.terminal import say, write
 from provisioning.alerts.rule import Rule
 
 _TIME = "%Y-%m-%d %H:%M"
@@ -168,4 +168,4 @@ def _limits(console: Console, trial: Trial, zone: tzinfo | None) -> None:
 
 def _line(console: Console, text: str, *, bold: bool = False, style: str = "") -> None:
     given = f"{'bold ' if bold else ''}{style}".strip()
-    console.print(printable(text), style=given or None, soft_wrap=True, highlight=False, markup=False)
+    say(console, text, given)

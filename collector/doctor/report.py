@@ -11,6 +11,7 @@ from rich.text import Text
 
 from collector.doctor.finding import Finding
 from collector.printable import printable, printable_json
+from collector.terminal import say, tell
 
 _STYLES = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 
@@ -21,10 +22,10 @@ def report(findings: Iterable[Finding], *, as_json: bool, console: Console) -> b
     for finding in findings:
         seen.append(finding)
         if not as_json:
-            console.print(_lines(finding), soft_wrap=True, highlight=False)
+            say(console, _lines(finding))
     if as_json:
         document = orjson.dumps([asdict(finding) for finding in seen], option=orjson.OPT_INDENT_2).decode()
-        console.print(Text(printable_json(document)), soft_wrap=True, highlight=False)
+        tell(console, printable_json(document) + "\n")
     return all(finding.state != "problem" for finding in seen)
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from collector.printable import printable
+from collector.terminal import say, write
 from exporter.explain import Explanation
 from exporter.mapping.trace import Origin
 
@@ -24,10 +25,10 @@ def print_explanations(explained: Iterable[Explanation], console: Console, *, as
     for explanation in explained:
         count += 1
         if as_json:
-            console.file.write(orjson.dumps(explanation.as_json(), default=str).decode() + "\n")
+            write(console, orjson.dumps(explanation.as_json(), default=str).decode() + "\n")
         else:
             for line in _lines(explanation):
-                console.print(line, soft_wrap=True)
+                say(console, line)
     return count
 
 

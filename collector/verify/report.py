@@ -15,7 +15,7 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from collector.printable import printable, printable_json
-from collector.terminal import write
+from collector.terminal import say, tell
 from exporter.store.integrity import Finding, Outcome, Progress
 
 # Of one day and kind; --json has all of them.
@@ -68,7 +68,7 @@ class Printer:
         place = (finding.kind, finding.retention_class, finding.day)
         self._seen[place] += 1
         if self._seen[place] <= _SHOWN:
-            self._console.print(_text(finding), soft_wrap=True, highlight=False)
+            say(self._console, _text(finding))
 
     def summary(self, outcome: Outcome, heads: Path | None) -> None:
         """What was compared, and what came of it."""
@@ -102,10 +102,10 @@ class Printer:
             self._say(f"{compared}: all as it was stored", "green")
 
     def _say(self, text: str, style: str = "") -> None:
-        self._console.print(Text(printable(text), style), soft_wrap=True, highlight=False)
+        say(self._console, text, style)
 
     def _line(self, document: dict[str, Any]) -> None:
-        write(self._console, printable_json(orjson.dumps(document).decode()) + "\n")
+        tell(self._console, printable_json(orjson.dumps(document).decode()) + "\n")
 
 
 def _text(finding: Finding) -> Text:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.collector_process import ROOT
 from tests.integration.forgotten import ALICE
-from tests.integration.retained import fill, line, messages, variables
+from tests.integration.retained import execute, fill, line, messages, variables
 from tests.sending import Store, fetch, record, request
 
 
@@ -47,3 +47,33 @@ def test_a_run_of_retention_comes_to_its_end(database: str) -> None:
 def test_whatever_only_shows_something_ends_quietly(store: Store, database: str, arguments: tuple[str, ...]) -> None:
     store.write(request(record("one", **ALICE)))
     assert unread(database, *arguments) == (0, b"")
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)], ids=["text", "json"])
+def test_a_verification_comes_to_its_end_and_says_by_its_code_what_it_found(
+    store: Store, database: str, more: tuple[str, ...]
+) -> None:
+    store.write(request(record("one", **ALICE)))
+    assert unread(database, "verify", *more) == (0, b"")
+    execute(database, "UPDATE audit.events_default SET actor_id = 'mallory'")
+    assert unread(database, "verify", *more) == (1, b"")
+    assert len(fetch(database, "SELECT FROM audit.verifications")) == 2
+
+
+def test_the_doctor_says_by_its_code_whether_there_are_problems(database: str) -> None:
+    assert unread(database, "doctor") == (0, b"")
+    execute(database, "DROP TABLE audit.quarantine CASCADE")
+    assert unread(database, "doctor") == (1, b"")
+
+
+def test_the_doctor_speaks_to_terminals_that_know_no_arrows(database: str) -> None:
+    done = subprocess.run(
+        line(("doctor",), None),
+        cwd=ROOT,
+        env=variables(database, {"PYTHONIOENCODING": "ascii"}),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"\\u2192 start it" in done.stdout

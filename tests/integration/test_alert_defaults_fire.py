@@ -201,9 +201,10 @@ SAMPLES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "ingestion-lag": ({"lag_seconds": 600.0}, {"lag_seconds": 601.0}),
     "records-rejected": ({"rejected_by": {"malformed": 5}}, {"rejected_by": {"malformed": 1}}),
     "records-quarantined": ({"quarantined_by": {}}, {"quarantined_by": {"22P05": 1}}),
+    "spool-not-emptied": ({"spool_bytes": 0}, {"spool_bytes": 1}),
     "store-unavailable": ({"unavailable": 0}, {"unavailable": 1}),
 }
-OTHERS = {"audit-events-changed", "collector-silent", "retention-failing"}
+OTHERS = {"audit-events-changed", "collector-silent", "retention-failing", "verification-overdue"}
 
 
 def _store(history: AlertHistory, stories: tuple[Some, ...]) -> None:
@@ -259,3 +260,12 @@ def test_audit_events_changed_goes_on_for_a_day_after_the_last_verification_that
     history.verified(at(hours=1), 0)
     assert labels(history.alerts(tested), "what", "value") == [("audit.events", 3)]
     assert history.alerts(tested, at(hours=-21)) == []
+
+
+def test_verification_overdue_tells_where_verify_has_run_and_runs_no_more(history: AlertHistory) -> None:
+    tested = RULES["verification-overdue"]
+    _store(history, (some("integrity.verified", ago=9 * DAYS, service="another"), some("user.login", ago=3 * DAYS)))
+    assert history.alerts(tested) == []
+    _store(history, (some("integrity.verified", ago=47 * 60, service="auditgraf"),))
+    assert history.alerts(tested) == []
+    assert labels(history.alerts(tested, at(hours=-2)), "service") == [("auditgraf",)]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from exporter.store.retention import partitions
 from tests.alert_history import AlertHistory, opened_history
 from tests.sending import Store
 
@@ -29,3 +30,9 @@ def history(shared_database: str) -> Iterator[AlertHistory]:
 def emptied_history(history: AlertHistory) -> None:
     """For tests each of which begins with an empty one."""
     history.clear()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retention tries as often as ever, in a hurry: for tests in which somebody holds on to a partition to the end."""
+    monkeypatch.setattr(partitions, "_PAUSE_S", 0.02)

@@ -1,16 +1,15 @@
-"""The commands that show what the mapping does, run as their user would."""
+"""The commands that show what the mapping does, given what their user gives them."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from exporter.otlp.encode import request
+from tests.in_process import auditgraf
 from tests.records import record
 
 LINE = '{"event_type": "door.opened", "actor": {"id": "u-7"}, "ip": "198.51.100.7", "password": "hunter2hunter2"}'
@@ -23,13 +22,8 @@ cases:
 """
 
 
-def run(*arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "collector", *arguments]
-    return subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=60)
-
-
 def explained(*arguments: str, text: str | None = None) -> list[dict[str, Any]]:
-    done = run("explain", "--json", "--preset", "json", *arguments, text=text)
+    done = auditgraf("explain", "--json", "--preset", "json", *arguments, text=text)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -82,7 +76,7 @@ def test_otlp_is_explained_in_every_form(form: str, tmp_path: Path) -> None:
 def test_people_see_where_a_value_came_from(tmp_path: Path) -> None:
     file = tmp_path / "lines.log"
     file.write_text(LINE)
-    done = run("explain", str(file), "--preset", "json")
+    done = auditgraf("explain", str(file), "--preset", "json")
     assert "door.opened   ← json.names, event_type" in done.stdout
     assert "redacted: attributes.password: key" in done.stdout
 
@@ -114,7 +108,7 @@ def test_a_record_that_is_left_out_shows_what_it_would_have_been(tmp_path: Path)
 def test_a_refused_line_takes_no_other_line_along(tmp_path: Path) -> None:
     config = tmp_path / "auditgraf.yaml"
     config.write_text("mapping: {presets: [json], unmatched: reject}\n")
-    done = run("--config", str(config), "explain", "--json", "-", text=f"{LINE}\nnothing to see\n{LINE}\n")
+    done = auditgraf("--config", str(config), "explain", "--json", "-", text=f"{LINE}\nnothing to see\n{LINE}\n")
     assert done.returncode == 0, done.stderr
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert [one["left_out_by"] for one in found] == [None, "rejected", None]
@@ -139,7 +133,7 @@ def test_a_secret_in_the_service_is_not_shown(tmp_path: Path) -> None:
 def test_otlp_that_is_cut_off_is_not_taken_for_lines_of_a_log(text: str, place: str, tmp_path: Path) -> None:
     file = tmp_path / "cut.json"
     file.write_text(text)
-    done = run("explain", str(file))
+    done = auditgraf("explain", str(file))
     assert done.returncode != 0
     assert place in done.stderr
     assert not done.stdout
@@ -148,34 +142,34 @@ def test_otlp_that_is_cut_off_is_not_taken_for_lines_of_a_log(text: str, place: 
 def test_what_is_wrong_with_a_file_is_one_sentence(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.write_text("\n")
-    assert run("explain", str(empty)).stderr.strip().endswith("empty: is empty")
-    assert "can't be read" in run("explain", str(tmp_path / "missing")).stderr
-    assert "no preset 'jsn'; did you mean json?" in run("explain", str(empty), "--preset", "jsn").stderr
+    assert auditgraf("explain", str(empty)).stderr.strip().endswith("empty: is empty")
+    assert "can't be read" in auditgraf("explain", str(tmp_path / "missing")).stderr
+    assert "no preset 'jsn'; did you mean json?" in auditgraf("explain", str(empty), "--preset", "jsn").stderr
     bad = tmp_path / "bad.json"
     bad.write_text('{"resourceLogs": [{"scopeLogs": 7}]}')
-    assert "bad.json" in run("explain", str(bad)).stderr
+    assert "bad.json" in auditgraf("explain", str(bad)).stderr
 
 
 def test_cases_of_ones_own_are_run(tmp_path: Path) -> None:
     (tmp_path / "doors.yaml").write_text(CASES % "door.opened")
-    good = run("map", "test", str(tmp_path))
+    good = auditgraf("map", "test", str(tmp_path))
     assert (good.returncode, good.stdout) == (0, "1 of 1 cases as expected\n")
     (tmp_path / "doors.yaml").write_text(CASES % "door.closed")
-    bad = run("map", "test", str(tmp_path))
+    bad = auditgraf("map", "test", str(tmp_path))
     assert bad.returncode == 1
     assert 'doors.yaml:3: a door: action: expected "door.closed", found "door.opened"' in bad.stdout
     assert "0 of 1 cases as expected" in bad.stdout
 
 
 def test_a_folder_without_cases_and_a_case_with_a_mistake_say_so(tmp_path: Path) -> None:
-    assert "no *.yaml in there" in run("map", "test", str(tmp_path)).stderr
+    assert "no *.yaml in there" in auditgraf("map", "test", str(tmp_path)).stderr
     (tmp_path / "doors.yaml").write_text("cases: [{name: x, record: {jsn: 1}, expect: {}}]")
-    assert "doors.yaml:1: cases.0.record.jsn: unknown key" in run("map", "test", str(tmp_path)).stderr
+    assert "doors.yaml:1: cases.0.record.jsn: unknown key" in auditgraf("map", "test", str(tmp_path)).stderr
 
 
 def test_an_expected_column_that_does_not_exist_is_refused_with_the_nearest(tmp_path: Path) -> None:
     (tmp_path / "doors.yaml").write_text("cases: [{name: x, record: {line: y}, expect: {actr_id: null}}]")
-    done = run("map", "test", str(tmp_path))
+    done = auditgraf("map", "test", str(tmp_path))
     assert done.returncode != 0
     assert "cases.0.expect.actr_id: no column of an event; did you mean actor_id?" in done.stderr
 
@@ -191,11 +185,11 @@ def test_cases_run_with_the_whole_configuration(tmp_path: Path) -> None:
         "      attributes: {network.peer.address: 10.1.0.1, http.request.header.x-forwarded-for: 198.51.100.7}\n"
         "    expect: {client_ip: 198.51.100.7, left_out_by: unmatched}\n"
     )
-    done = run("--config", str(config), "map", "test", str(cases))
+    done = auditgraf("--config", str(config), "map", "test", str(cases))
     assert (done.returncode, done.stdout) == (0, "1 of 1 cases as expected\n"), done.stderr
 
 
 def test_presets_and_the_schema_of_rules_are_printed() -> None:
-    assert "kubernetes" in run("map", "presets").stdout.splitlines()
+    assert "kubernetes" in auditgraf("map", "presets").stdout.splitlines()
     committed = Path(__file__).parents[2] / "docs" / "rules.schema.json"
-    assert run("map", "schema").stdout == committed.read_text()
+    assert auditgraf("map", "schema").stdout == committed.read_text()

@@ -89,6 +89,7 @@ def test_each_order_rewrites_what_the_earlier_ones_left(store: Store, database: 
     assert [row["actor_id"] for row in rows] == [first.pseudonym, second.pseudonym]
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_rewritten_archive_is_restored_and_counts_as_the_one_of_its_partition(
     store: Store, database: str, place: Place
 ) -> None:

@@ -70,6 +70,7 @@ def test_a_changed_duration_leaves_an_audit_event(database: str) -> None:
     assert changed["attributes"]["retention.kept_before"] == "7d"
 
 
+@pytest.mark.usefixtures("impatient")
 def test_what_was_detached_comes_back_beside_late_events_of_its_day_once_each_and_sealed(database: str) -> None:
     left = fill(database, "log", 30)
     filter_text = "{actor_id: u1}"
@@ -107,6 +108,7 @@ def test_what_was_detached_comes_back_whole_for_a_hold_of_every_event(database: 
     assert fetch(database, "SELECT count(*) FROM audit.held_events") == [{"count": 0}]
 
 
+@pytest.mark.usefixtures("impatient")
 def test_an_expired_partition_that_somebody_else_half_detached_goes_too(database: str) -> None:
     left = fill(database, "log", 30)
     with reading(database, left):

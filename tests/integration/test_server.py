@@ -6,7 +6,6 @@ import itertools
 import json
 import os
 import signal
-import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +22,7 @@ from google.rpc.status_pb2 import Status
 from collector.embedded import EmbeddedPostgres
 from exporter.store.migrate import migrate
 from tests.collector_process import WAIT, CollectorProcess, collector, wait_until
-from tests.conftest import CLASSES
+from tests.conftest import CLASSES, server_folder
 from tests.sending import fetch, messages, record, request
 
 EXPORT = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
@@ -33,9 +32,8 @@ BLOCKED = "SELECT FROM pg_locks WHERE NOT granted AND relation = 'audit.events_d
 @pytest.fixture(scope="module")
 def server() -> Iterator[EmbeddedPostgres]:
     """A PostgreSQL that a test may stop; nothing is migrated in it at first."""
-    with tempfile.TemporaryDirectory(prefix="auditgraf-tests-") as folder:
-        Path(folder).chmod(0o755)
-        started = EmbeddedPostgres(Path(folder) / "postgres", settings=["fsync=off"])
+    with server_folder() as folder:
+        started = EmbeddedPostgres(folder / "postgres", settings=["fsync=off"])
         started.start()
         yield started
         started.stop()

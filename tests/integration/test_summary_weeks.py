@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 from psycopg.rows import dict_row
 
 from collector.config import as_role
+from tests.conftest import new_database
 from tests.integration.summarised import DAY, TABLES, TODAY, assert_exact, summarise
 from tests.sending import Store, fetch, record, request
 
@@ -46,11 +49,26 @@ def day_of_events(ago: int) -> bytes:
     return request(*records)
 
 
+@pytest.fixture(scope="module")
+def filled(postgres: str, migrated: str) -> Iterator[str]:
+    """The name of a database with two months of events, summarised as far as they are over."""
+    with new_database(postgres, migrated) as url:
+        store = Store(url)
+        store.write(*(day_of_events(ago) for ago in range(DAYS + 1)))
+        summarise(store)
+        store.close()
+        yield urlsplit(url).path.removeprefix("/")
+
+
 @pytest.fixture
-def weeks(store: Store, database: str) -> Store:
-    """Two months of events, summarised as far as they are over."""
-    store.write(*(day_of_events(ago) for ago in range(DAYS + 1)))
-    summarise(store)
+def database(postgres: str, filled: str) -> Iterator[str]:
+    """The owner URL of a copy of it."""
+    with new_database(postgres, filled) as url:
+        yield url
+
+
+@pytest.fixture
+def weeks(store: Store) -> Store:
     return store
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import select
 import socket
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,7 +21,7 @@ from collector.telemetry.registry import Registry
 from collector.telemetry.samples import Sampler
 from exporter.store.migrate import migrate
 from tests.collector_process import WAIT, collector, wait_until
-from tests.conftest import CLASSES
+from tests.conftest import CLASSES, server_folder
 from tests.sending import fetch, messages, record, request
 
 WAITS = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'auditgraf telemetry'"
@@ -44,9 +42,8 @@ def rows(url: str) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def server() -> Iterator[EmbeddedPostgres]:
     """A PostgreSQL that a test may stop."""
-    with tempfile.TemporaryDirectory(prefix="auditgraf-tests-") as folder:
-        Path(folder).chmod(0o755)
-        started = EmbeddedPostgres(Path(folder) / "postgres", settings=["fsync=off"])
+    with server_folder() as folder:
+        started = EmbeddedPostgres(folder / "postgres", settings=["fsync=off"])
         started.start()
         migrate(started.url(), CLASSES)
         yield started

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import polars as pl
 import psycopg
@@ -21,7 +19,7 @@ from exporter.store.migrate import migrate
 from exporter.store.writer import Written
 from tests.benchmarks import load
 from tests.collector_process import wait_until
-from tests.conftest import CLASSES
+from tests.conftest import CLASSES, server_folder
 from tests.sending import Store, count, fetch, messages, record, request
 
 MINUTE = 60 * 10**9
@@ -174,10 +172,9 @@ def test_what_postgresql_says_of_a_row_is_not_told_to_other_senders(store: Store
 
 def test_events_of_more_days_than_postgresql_has_locks_for_are_stored_all_the_same() -> None:
     """Each partition and its indexes take a dozen locks; without them, PostgreSQL would refuse it again and again."""
-    with tempfile.TemporaryDirectory(prefix="auditgraf-tests-") as folder:
-        Path(folder).chmod(0o755)
+    with server_folder() as folder:
         settings = ["fsync=off", "max_locks_per_transaction=10", "max_connections=10"]
-        server = EmbeddedPostgres(Path(folder) / "postgres", settings=settings)
+        server = EmbeddedPostgres(folder / "postgres", settings=settings)
         server.start()
         migrate(server.url(), CLASSES)
         store, now = Store(server.url()), time.time_ns()

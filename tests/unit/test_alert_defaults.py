@@ -89,7 +89,7 @@ def test_every_threshold_has_its_reason_beside_it() -> None:
 def test_all_that_are_not_off_are_switched_on(tmp_path: Path, version: Version) -> None:
     switched_on = {name for name, rule in RULES.items() if rule.enabled}
     assert alerts_of(tmp_path, "defaults: all", version).keys() == switched_on
-    assert RULES.keys() - switched_on == {"privilege-change-off-hours", "unseen-action"}
+    assert RULES.keys() - switched_on == {"privilege-change-off-hours", "unseen-action", "verification-overdue"}
 
 
 def test_one_can_be_changed_and_the_others_stay(tmp_path: Path) -> None:

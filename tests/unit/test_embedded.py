@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,14 +11,14 @@ import pytest
 
 from collector.embedded import EmbeddedPostgres
 from exporter.errors import AuditgrafError
+from tests.conftest import server_folder
 
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
-    """The server's folder, which its first start fills. Where the tests run as root, another user must reach it."""
-    with tempfile.TemporaryDirectory(prefix="auditgraf-tests-") as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder) / "postgres"
+    """The server's folder, which its first start fills."""
+    with server_folder() as folder:
+        yield folder / "postgres"
 
 
 @pytest.fixture

@@ -243,7 +243,8 @@ NAMES = [
 ]
 
 
-@settings(deadline=None)  # the first example loads the presets
+# An example takes what all presets take.
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.dictionaries(st.sampled_from(NAMES) | st.text(), documents, max_size=6), min_size=1, max_size=4))
 def test_whatever_a_document_says_it_becomes_an_event(bodies: list[dict[str, Any]]) -> None:
     texts = [json.dumps(body) for body in bodies]

@@ -7,9 +7,9 @@ pauses, and what was written stays good when a connection or this process ends.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -106,11 +106,13 @@ def _page(connection: Connection, wanted: Export, target: Target, workers: Threa
         target.append(piece.result())
         wanted.report(rows, datetime.fromisoformat(reached[0]))
 
-    for rows, count, last in _chunks(connection, wanted, target):
-        under_way.append((workers.submit(turned, rows), count, last))
-        events += count
-        if len(under_way) >= _AHEAD:
-            write_oldest()
+    # Closed at an interrupt, too: while its COPY is under way the connection can't be ended in order.
+    with closing(_chunks(connection, wanted, target)) as chunks:
+        for rows, count, last in chunks:
+            under_way.append((workers.submit(turned, rows), count, last))
+            events += count
+            if len(under_way) >= _AHEAD:
+                write_oldest()
     while under_way:
         write_oldest()
     if last is not None:
@@ -118,7 +120,7 @@ def _page(connection: Connection, wanted: Export, target: Target, workers: Threa
     return events
 
 
-def _chunks(connection: Connection, wanted: Export, target: Target) -> Iterator[tuple[bytes, int, tuple[str, str]]]:
+def _chunks(connection: Connection, wanted: Export, target: Target) -> Generator[tuple[bytes, int, tuple[str, str]]]:
     """Complete CSV rows of a page, how many, and the position of the last."""
     rows: list[bytes] = []
     size = 0

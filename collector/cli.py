@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -57,6 +58,8 @@ class _Cli(click.Group):
 @click.pass_context
 def main(context: click.Context, config_file: Path | None) -> None:
     """OTLP logs in, audit events in PostgreSQL, dashboards in Grafana."""
+    # Who forks here starts another program; gRPC would get ready for more, and say on the terminal that it can't.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     context.obj = config_file
 
 

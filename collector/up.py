@@ -42,8 +42,7 @@ def up(options: UpOptions, config: Config, environ: Mapping[str, str], say: Call
         if config.database.url is None:
             config = _with_embedded(options, config, environ, stack, say)
         if config.spool.path is None:
-            kept = config.spool.model_copy(update={"path": options.home.resolve() / "spool"})
-            config = config.model_copy(update={"spool": kept})
+            config = config.model_copy(update={"spool": config.spool.model_copy(update={"path": _spool(options)})})
         if config.geoip.city is None and config.geoip.asn is None:
             # Approximate, and good enough to see the map live; a real file in the configuration wins.
             config = config.model_copy(update={"geoip": GeoIp(city="bundled", asn="bundled")})
@@ -76,6 +75,10 @@ def up(options: UpOptions, config: Config, environ: Mapping[str, str], say: Call
         say("stopping")
 
 
+def _spool(options: UpOptions) -> Path:
+    return options.home.resolve() / "spool"
+
+
 def _with_embedded(
     options: UpOptions, config: Config, environ: Mapping[str, str], stack: ExitStack, say: Callable[[str], None]
 ) -> Config:
@@ -88,6 +91,7 @@ def _with_embedded(
         "AUDITGRAF_DATABASE_URL": server.url(),
         "AUDITGRAF_WRITER_PASSWORD": server.credentials.writer_password,
         "AUDITGRAF_READER_PASSWORD": server.credentials.reader_password,
+        "AUDITGRAF_SPOOL_PATH": str(config.spool.path or _spool(options)),
     }
     noted = note(options.home)
     noted.touch(mode=0o600)

@@ -86,6 +86,10 @@ SELECT migrated_at, last_started_at, last_done_at, last_outcome, last_detail, ov
        holds, oldest_hold_at, holds_of_everything, superseded_archives, clock_timestamp()
 FROM audit.retention_state;
 
+-- name: half_detached
+-- Partitions that somebody else began to detach, their class and range.
+SELECT partition, 'events_' || retention_class, range_start, range_end FROM audit.half_detached ORDER BY range_start, partition;
+
 -- name: retention_failures
 -- What failed in the last run, the first few.
 SELECT coalesce(partition, retention_class, 'what was released') || ': ' || detail FROM audit.retention_failures

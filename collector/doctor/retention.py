@@ -46,6 +46,7 @@ def findings(connection: Connection, config: Config) -> Iterator[Finding]:
     state = _State(*row)
     yield from _job(connection, state, config)
     yield from _overdue(state)
+    yield from _half_detached(connection)
     yield from _archive(state, config)
     yield from _holds(state)
 
@@ -79,6 +80,19 @@ def _overdue(state: _State) -> Iterator[Finding]:
         yield Finding(check, "warning", text, _RUN)
     elif not state.retiring:
         yield Finding(check, "ok", "none is left")
+
+
+def _half_detached(connection: Connection) -> Iterator[Finding]:
+    for name, parent, start, end in connection.execute(query("half_detached", __package__)):
+        yield Finding(
+            "partitions",
+            "problem",
+            f"somebody began to detach {name} and did not end it: its events are out of sight, and none can be stored "
+            "beside them",
+            f"wait, if the ALTER TABLE is under way still (pg_stat_activity shows it); else, as auditgraf_owner: ALTER "
+            f"TABLE audit.{parent} DETACH PARTITION audit.{name} FINALIZE; ALTER TABLE audit.{parent} ATTACH PARTITION "
+            f"audit.{name} FOR VALUES FROM ('{start.isoformat()}') TO ('{end.isoformat()}')",
+        )
 
 
 def _archive(state: _State, config: Config) -> Iterator[Finding]:

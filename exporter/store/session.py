@@ -31,6 +31,7 @@ def check_url(url: str) -> None:
 
 # A server that vanishes without a word is noticed before the senders' patience of 10 seconds is over.
 NOTICE_SILENCE: dict[str, Any] = {
+    "connect_timeout": 5,
     "keepalives_idle": 3,
     "keepalives_interval": 2,
     "keepalives_count": 2,
@@ -54,7 +55,7 @@ class Session:
         if self._connection is None or self._connection.closed:
             try:
                 self._connection = psycopg.connect(
-                    self._url, autocommit=True, connect_timeout=5, application_name=self._name, **NOTICE_SILENCE
+                    self._url, autocommit=True, application_name=self._name, **NOTICE_SILENCE
                 )
                 self._aborted = False
             except psycopg.OperationalError as failure:

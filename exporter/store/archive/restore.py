@@ -20,6 +20,7 @@ from exporter.store.forget import Order, Recogniser
 from exporter.store.integrity.form import LEAF
 from exporter.store.queries import query
 from exporter.store.retention import journal
+from exporter.store.retention.holds import refuse_held
 from exporter.store.retention.owner import alone, as_owner
 from exporter.store.session import Connection
 
@@ -72,25 +73,22 @@ def restore(url: str, place: Place, period: Period, *, by: str) -> Iterator[Load
         if not mine:
             raise RetentionError("a run of retention is under way; try again when it has ended")
         known = {column.name for column in columns(connection)}
-        total = 0
         for name, manifest in manifests(place, period.since, period.until):
-            loaded = _load(connection, place, name, manifest, period, known)
-            total += loaded.events
+            with connection.transaction():
+                loaded = _load(connection, place, name, manifest, period, known)
+                if loaded.events:
+                    _note(connection, place, loaded, period, by)
             yield loaded
-        journal.note(
-            connection,
-            "archive.restored",
-            f"{total} events restored from {place.location}",
-            actor=by,
-            target=("archive", place.location),
-            attributes={"archive.from": period.since.isoformat(), "archive.to": period.until.isoformat()},
-        )
 
 
 def unload(url: str, period: Period | None, *, by: str) -> int:
-    """Removes restored events, of a range of time or all (None); how many. The archives stay as they are."""
+    """Removes restored events, of a range of time or all (None); how many. The archives stay as they are.
+
+    Raises RetentionError where a hold keeps any of them; then none is removed.
+    """
     values = {"since": period and period.since, "until": period and period.until}
     with as_owner(url, _NAME) as connection, connection.transaction():
+        refuse_held(connection, values["since"], values["until"])
         row = connection.execute(query("unload", _PACKAGE), values).fetchone()
         removed = int(row[0]) if row else 0
         connection.execute(query("read_summaries_again", "exporter.store.retention"))
@@ -116,28 +114,43 @@ def _load(
     incoming.prepare(connection)
     recogniser = Recogniser(connection, manifest.created_at, manifest.forget_orders)
     forgotten: dict[int, int] = {}
-    with connection.transaction():
-        connection.execute(query("read_in_full", "exporter.store.retention"), (manifest.range_start,))
-        for some in files.read(place, manifest.sources.name, of):
-            for line in some:
-                connection.execute(query("restore_source", _PACKAGE), (line,))
-        for file in manifest.files:
-            place.check(file.stored)
-            for some in files.read(place, file.name, of):
-                content.add(some)
-                incoming.take_in(connection, some)
-                for order in _recognised(recogniser, some):
-                    forgotten[order.id] = forgotten.get(order.id, 0) + incoming.forget(connection, order)
-                events, leaves = connection.execute(inserting, values).fetchone() or (0, None)
-                if events:
-                    connection.execute(query("seal_restored", _PACKAGE), {**origin, "leaves": leaves})
-                restored += events
-        if (content.events, content.sha256) != (manifest.events, manifest.sha256):
-            raise RetentionError(
-                f"archive {place.location}: {name}: its events are not those that were written (SHA-256 "
-                f"{content.sha256} instead of {manifest.sha256}); nothing of it is restored"
-            )
+    connection.execute(query("read_in_full", "exporter.store.retention"), (manifest.range_start,))
+    for some in files.read(place, manifest.sources.name, of):
+        for line in some:
+            connection.execute(query("restore_source", _PACKAGE), (line,))
+    for file in manifest.files:
+        place.check(file.stored)
+        for some in files.read(place, file.name, of):
+            content.add(some)
+            incoming.take_in(connection, some)
+            for order in _recognised(recogniser, some):
+                forgotten[order.id] = forgotten.get(order.id, 0) + incoming.forget(connection, order)
+            events, leaves = connection.execute(inserting, values).fetchone() or (0, None)
+            if events:
+                connection.execute(query("seal_restored", _PACKAGE), {**origin, "leaves": leaves})
+            restored += events
+    if (content.events, content.sha256) != (manifest.events, manifest.sha256):
+        raise RetentionError(
+            f"archive {place.location}: {name}: its events are not those that were written (SHA-256 "
+            f"{content.sha256} instead of {manifest.sha256}); nothing of it is restored"
+        )
     return Loaded(name, restored, forgotten)
+
+
+def _note(connection: Connection, place: Place, loaded: Loaded, period: Period, by: str) -> None:
+    journal.note(
+        connection,
+        "archive.restored",
+        f"{loaded.events} events restored from {place.location}: {loaded.name}",
+        actor=by,
+        target=("archive", loaded.name),
+        attributes={
+            "archive.location": place.location,
+            "archive.events": loaded.events,
+            "archive.from": period.since.isoformat(),
+            "archive.to": period.until.isoformat(),
+        },
+    )
 
 
 def _check_dropped(connection: Connection, origin: Mapping[str, str]) -> None:

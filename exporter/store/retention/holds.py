@@ -23,7 +23,7 @@ from exporter.store.conditions import EventMatch, where
 from exporter.store.queries import query
 from exporter.store.retention import journal
 from exporter.store.retention.owner import as_owner
-from exporter.store.retention.partitions import Partition, event_columns, statement
+from exporter.store.retention.partitions import Partition, event_columns, restored_columns, statement
 from exporter.store.session import Connection
 
 _PACKAGE = __package__
@@ -151,6 +151,26 @@ def count_wanted(connection: Connection, holds_in_force: Sequence[Hold], partiti
     row = connection.execute(counting, parameters).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def refuse_held(connection: Connection, since: datetime | None, until: datetime | None) -> None:
+    """Raises RetentionError where a hold wants restored events of a range of time, or any where there is none.
+
+    Within a transaction, until the end of which none is restored and no hold is created.
+    """
+    connection.execute(query("no_restores", _PACKAGE))
+    connection.execute(query("no_new_holds", _PACKAGE))
+    columns = restored_columns(connection)
+    for hold in active(connection):
+        condition, parameters = _condition(hold.match)
+        counting = statement("restored_wanted", columns=columns, condition=condition)
+        with _comparing(hold.id, "what it wants of restored events can't be counted"):
+            row = connection.execute(counting, {**parameters, "since": since, "until": until}).fetchone()
+        if row is not None and row[0]:
+            raise RetentionError(
+                f"hold {hold.id} ({hold.reason}) keeps {row[0]} of these restored events, and none was removed: name a "
+                f"range of time without them, or let them go first: auditgraf hold release {hold.id} --reason ..."
+            )
 
 
 def let_go(connection: Connection) -> dict[str, int]:

@@ -8,11 +8,12 @@ from contextlib import contextmanager
 import psycopg
 from psycopg import errors
 
-from exporter.errors import RetentionError, StoreUnavailableError
+from exporter.errors import RetentionError
 from exporter.store.guard import guarding
 from exporter.store.migrate import latest_version
 from exporter.store.queries import query
-from exporter.store.session import Connection, check_url
+from exporter.store.retention.refusal import described, refusal
+from exporter.store.session import NOTICE_SILENCE, Connection, check_url
 
 _PACKAGE = __package__
 _NAME = "auditgraf retention"
@@ -22,30 +23,19 @@ _NAME = "auditgraf retention"
 def as_owner(url: str, name: str = _NAME) -> Iterator[Connection]:
     """An autocommitting connection that acts as auditgraf_owner; `url` is the owner's, pg_stat_activity shows `name`.
 
-    Raises StoreUnavailableError where PostgreSQL can't be reached or goes away, RetentionError for whatever it
-    refuses, ConfigError for a URL that can't be read.
+    Raises StoreUnavailableError where PostgreSQL can't be reached, goes away or has no room, RetentionError for
+    whatever it refuses, ConfigError for a URL that can't be read.
     """
     check_url(url)
+    server = None
     try:
-        with psycopg.connect(url, autocommit=True, application_name=name) as connection:
+        with psycopg.connect(url, autocommit=True, application_name=name, **NOTICE_SILENCE) as connection:
+            server = described(connection)
             _become_owner(connection)
             _check_version(connection)
             yield connection
-    except errors.InsufficientPrivilege as failure:
-        raise RetentionError(
-            f"PostgreSQL refused: {failure.diag.message_primary}; everything in the schema audit has to belong to "
-            "auditgraf_owner: find out who has changed that, and give it back as a superuser, with ALTER TABLE ... "
-            "OWNER TO auditgraf_owner"
-        ) from failure
-    except (errors.LockNotAvailable, errors.QueryCanceled, errors.DeadlockDetected) as failure:
-        raise RetentionError(
-            f"somebody else's transaction is in the way: {failure.diag.message_primary}; try again, or look for it in "
-            "pg_stat_activity"
-        ) from failure
-    except psycopg.OperationalError as failure:
-        raise StoreUnavailableError(f"PostgreSQL can't be reached, or went away: {failure}") from failure
     except psycopg.Error as failure:
-        raise RetentionError(f"PostgreSQL refused: {failure}") from failure
+        raise refusal(failure, server) from failure
 
 
 def _become_owner(connection: Connection) -> None:

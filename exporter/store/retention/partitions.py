@@ -68,8 +68,18 @@ def partitions(connection: Connection) -> list[Partition]:
 
 def event_columns(connection: Connection) -> sql.Composed:
     """The columns of an event, as a list."""
-    rows = connection.execute(query("template_columns", _PACKAGE))
-    return sql.SQL(", ").join(sql.Identifier(row[0]) for row in rows)
+    return sql.SQL(", ").join(map(sql.Identifier, _event_columns(connection)))
+
+
+def restored_columns(connection: Connection) -> sql.Composed:
+    """The same of a restored event, as audit.events has them."""
+    flagged = sql.SQL("array_append(flags, 'restored') AS flags")
+    names = _event_columns(connection)
+    return sql.SQL(", ").join(flagged if name == "flags" else sql.Identifier(name) for name in names)
+
+
+def _event_columns(connection: Connection) -> list[str]:
+    return [row[0] for row in connection.execute(query("template_columns", _PACKAGE))]
 
 
 def exact_count(connection: Connection, name: str) -> int:

@@ -131,6 +131,10 @@ INSERT INTO {parent} ({columns}) SELECT {columns} FROM {table} ON CONFLICT DO NO
 -- name: held_elsewhere
 UPDATE audit.held_events SET partition = %(to)s WHERE partition = %(relation)s;
 
+-- name: unload_returned
+-- Restored events that a partition, on its way back or there again, has too.
+SELECT audit.unload_returned(%(retention_class)s, %(relation)s::oid::regclass);
+
 -- name: summarise_anew
 SELECT audit.forget_summaries(%(retention_class)s, ARRAY[(%(start)s::timestamptz AT TIME ZONE 'UTC')::date]);
 
@@ -191,6 +195,15 @@ SELECT count(*) FROM (SELECT *, %(retention_class)s::text AS retention_class FRO
 -- A new hold also wants what is kept for others.
 UPDATE audit.held_events SET hold_ids = array_append(hold_ids, %(hold_id)s::bigint)
 WHERE NOT %(hold_id)s::bigint = ANY (hold_ids) AND {condition};
+
+-- name: no_restores
+-- Until the end of the transaction nothing is restored.
+LOCK TABLE audit.restored_events IN SHARE ROW EXCLUSIVE MODE;
+
+-- name: restored_wanted
+-- How many restored events of a range of time, or of all where there is none, a filter finds; as audit.events shows them.
+SELECT count(*) FROM (SELECT {columns}, retention_class FROM audit.restored_events) AS events
+WHERE (%(since)s::timestamptz IS NULL OR occurred_at >= %(since)s AND occurred_at < %(until)s) AND {condition};
 
 -- name: template_columns
 SELECT attname FROM pg_attribute

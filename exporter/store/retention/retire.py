@@ -117,6 +117,7 @@ def take_back(connection: Connection, partition: Partition) -> None:
     """
     values = {"retention_class": partition.retention_class, "start": partition.start, "end": partition.end}
     with connection.transaction():
+        _unload_returned(connection, partition)
         row = connection.execute(query("partition_of_range", _PACKAGE), values).fetchone()
         if row is None:
             attach(connection, partition.retention_class, partition.name, partition.start, partition.end)
@@ -127,8 +128,11 @@ def take_back(connection: Connection, partition: Partition) -> None:
 
 
 def forget_leftover(connection: Connection, leftover: Leftover) -> None:
-    """Of a partition that is attached, or that somebody else dropped, nothing is left to do."""
-    connection.execute(query("end_retiring", _PACKAGE), (leftover.partition.relation,))
+    """Of a partition that somebody else attached again, or dropped, nothing else is left to do."""
+    with connection.transaction():
+        if leftover.present:
+            _unload_returned(connection, leftover.partition)
+        connection.execute(query("end_retiring", _PACKAGE), (leftover.partition.relation,))
 
 
 def copy_ahead(connection: Connection, holds: Sequence[Hold], partition: Partition) -> None:
@@ -136,6 +140,12 @@ def copy_ahead(connection: Connection, holds: Sequence[Hold], partition: Partiti
     if holds:
         with connection.transaction():
             copy_held(connection, holds, partition)
+
+
+def _unload_returned(connection: Connection, partition: Partition) -> None:
+    """What was restored while it was away would be there twice."""
+    values = {"retention_class": partition.retention_class, "relation": partition.relation}
+    connection.execute(query("unload_returned", _PACKAGE), values)
 
 
 def _move(connection: Connection, partition: Partition, to: int) -> None:

@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 import psycopg
-from psycopg import errors
 
 from exporter.durations import format_duration
 from exporter.errors import AuditgrafError, RetentionError
@@ -24,6 +23,7 @@ from exporter.store.retention.holds import active, let_go
 from exporter.store.retention.owner import alone, as_owner
 from exporter.store.retention.partitions import Partition, detach, ensure_ahead, partitions, users
 from exporter.store.retention.policy import Policy
+from exporter.store.retention.refusal import exhausted, in_the_way
 from exporter.store.retention.retire import (
     Archiver,
     Gone,
@@ -285,8 +285,10 @@ class _Run:
 def _reason(failure: Exception) -> str:
     if not isinstance(failure, psycopg.Error):
         return str(failure)
+    if (lacking := exhausted(failure)) is not None:
+        return lacking
     reason = failure.diag.message_primary or str(failure)
-    if isinstance(failure, errors.LockNotAvailable | errors.QueryCanceled | errors.DeadlockDetected):
+    if in_the_way(failure):
         return f"somebody else's transaction is in the way ({reason}); the next run tries again"
     return reason
 

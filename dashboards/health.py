@@ -221,7 +221,8 @@ def _partitions(options: DashboardOptions) -> Json:
         12,
         "Partitions",
         "The tables that hold the events, a day each, with indexes, newest first. Numbers of events are PostgreSQL's "
-        "estimates.",
+        "estimates. Events of one that somebody half detached are out of sight: auditgraf doctor says what brings them "
+        "back.",
         Place(0, 42, 12, 9),
         target("health_partitions", options),
     )

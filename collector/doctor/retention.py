@@ -85,7 +85,7 @@ def _overdue(state: _State) -> Iterator[Finding]:
 def _half_detached(connection: Connection) -> Iterator[Finding]:
     for name, parent, start, end in connection.execute(query("half_detached", __package__)):
         yield Finding(
-            "partitions",
+            "half-detached partitions",
             "problem",
             f"somebody began to detach {name} and did not end it: its events are out of sight, and none can be stored "
             "beside them",

@@ -52,6 +52,8 @@ class Session:
 
     def connection(self) -> Connection:
         """The open connection; raises StoreUnavailableError."""
+        if self._aborted:
+            self.close()  # it may have lain idle then, and would only tell whoever needs it next
         if self._connection is None or self._connection.closed:
             try:
                 self._connection = psycopg.connect(

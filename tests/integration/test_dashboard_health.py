@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from tests.dashboard_world import DAY, HOUR, MINUTE, NOON, World, opened_world
+from tests.integration.retained import execute, fill, pending_detach, reading
 
 
 @pytest.fixture
@@ -64,3 +65,12 @@ def test_health_knows_partitions_and_their_next_expiry(world: World) -> None:
     assert classes["log"]["Kept"] == "7 days"
     partitions = world.rows("audit-health", "Partitions", NOON - HOUR, NOON + HOUR)
     assert f"events_default_p{NOON:%Y%m%d}" in {row["Partition"] for row in partitions}
+
+
+def test_health_names_a_partition_that_somebody_half_detached(world: World, database: str) -> None:
+    kept = fill(database, "log", 3)
+    with reading(database, kept):
+        pending_detach(database, kept)
+    execute(database, "DELETE FROM audit.retiring")
+    rows = world.rows("audit-health", "Partitions", NOON - HOUR, NOON + HOUR)
+    assert [row["Partition"] for row in rows if "half" in row["Partition"]] == [f"{kept}, half detached"]

@@ -10,7 +10,16 @@ import pytest
 from collector.config import as_role
 from exporter.store.retention import create_hold
 from tests.integration.examined import look, one, sound_environ
-from tests.integration.retained import begin_retiring, detach, execute, fill, reading, retain
+from tests.integration.retained import (
+    begin_retiring,
+    detach,
+    execute,
+    fill,
+    messages,
+    pending_detach,
+    reading,
+    retain,
+)
 
 
 @pytest.fixture
@@ -63,6 +72,28 @@ def test_a_partition_that_an_interrupted_run_left_detached_is_told(database: str
     detach(database, expired)
     [found] = [each for each in look(environ) if each.check == "expired partitions"]
     assert (found.state, "1 are detached" in found.text) == ("warning", True)
+
+
+@pytest.mark.parametrize("login", ["owner", "reader"])
+def test_a_partition_that_somebody_half_detached_is_told_with_what_brings_it_back(
+    database: str, environ: dict[str, str], login: str
+) -> None:
+    if login == "reader":
+        del environ["AUDITGRAF_DATABASE_URL"]
+        environ["AUDITGRAF_READER_DATABASE_URL"] = as_role(database, "auditgraf_reader")
+    kept = fill(database, "log", 3)
+    with reading(database, kept):
+        pending_detach(database, kept)
+    assert [each for each in look(environ) if each.check == "half-detached partitions"] == []
+    execute(database, "DELETE FROM audit.retiring")
+    retain(database)
+    assert messages(database) == []
+    found = one(look(environ), "half-detached partitions")
+    assert (found.state, f"began to detach {kept} and did not end it" in found.text) == ("problem", True)
+    for statement in str(found.remedy).partition("as auditgraf_owner: ")[2].split("; "):
+        execute(database, statement)
+    assert len(messages(database)) == 20
+    assert [each for each in look(environ) if each.check == "half-detached partitions"] == []
 
 
 def test_holds_are_told_and_one_of_everything_explains_what_is_overdue(database: str, environ: dict[str, str]) -> None:

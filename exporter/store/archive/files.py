@@ -17,7 +17,7 @@ from exporter.store.archive.place import Format, Place, Stored
 # Small enough that a bucket can rename it (5 GB), and that one is read again soon.
 EVENTS_PER_FILE = 1_000_000
 _TEXT_PER_FILE = 2 << 30
-_CHUNK = 4 << 20
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -62,7 +62,7 @@ def parse_period(text: str) -> Period:
     return Period(since, until)
 
 
-def restore(url: str, place: Place, period: Period, *, by: str) -> Iterator[Loaded]:
+def restore(url: str, place: Place, period: Period, *, by: str) -> Generator[Loaded]:
     """Brings back what archives have of a range of time, an archive a transaction; yields each as it is there.
 
     `url`: the owner's. What is there already (held, in its partition, restored before) is not brought back twice.
@@ -86,10 +86,10 @@ def unload(url: str, period: Period | None, *, by: str) -> int:
 
     Raises RetentionError where a hold keeps any of them; then none is removed.
     """
-    values = {"since": period and period.since, "until": period and period.until}
+    since, until = (None, None) if period is None else (period.since, period.until)
     with as_owner(url, _NAME) as connection, connection.transaction():
-        refuse_held(connection, values["since"], values["until"])
-        row = connection.execute(query("unload", _PACKAGE), values).fetchone()
+        refuse_held(connection, since, until)
+        row = connection.execute(query("unload", _PACKAGE), {"since": since, "until": until}).fetchone()
         removed = int(row[0]) if row else 0
         connection.execute(query("read_summaries_again", "exporter.store.retention"))
         message = f"{removed} restored events removed"

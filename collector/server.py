@@ -73,7 +73,9 @@ class Collector:
         self._spooler: Spooler | None = None
         if config.spool.path is not None:
             spool = Spool(config.spool.path, config.spool.max_bytes, registry.spool)
-            self._spooler = Spooler(spool, self._catalogue, Writer(url, self._catalogue), registry)
+            # It has sessions of its own: nobody who sends now should wait for what was sent before.
+            catalogue = Catalogue(url)
+            self._spooler = Spooler(spool, catalogue, Writer(url, catalogue), registry)
         self.pipeline = Pipeline(
             transform,
             self._catalogue,

@@ -66,6 +66,7 @@ class Pipeline:
     async def stop(self) -> None:
         """Commits what is waiting, then ends the threads."""
         self._intake.close()
+        self._storing.hurry()  # else the first thread would wait for the second, and that for a PostgreSQL that hangs
         await asyncio.to_thread(self._preparation.join)
         await asyncio.to_thread(self._storing.join)
 

@@ -10,9 +10,9 @@ from queue import Queue
 from collector.batch import Batch
 from collector.pipeline.intake import Intake
 from collector.pipeline.request import Part, fail
-from collector.pipeline.watchdog import Watchdog
 from collector.spool import Spooler
 from collector.telemetry.registry import Registry
+from collector.watchdog import Watchdog
 from exporter.errors import AuditgrafError, StoreUnavailableError
 from exporter.store.catalogue import Catalogue
 from exporter.store.writer import Writer
@@ -54,11 +54,14 @@ class Storing:
         self._watchdog.start()
         self._thread.start()
 
-    def join(self) -> None:
-        """Waits until all that was prepared is stored; what PostgreSQL does not take in time is not."""
+    def hurry(self) -> None:
+        """From now on PostgreSQL has to take what comes in time, or it is not stored."""
         self._leaving = True
         self._patience = self._patience or _LAST_PATIENCE_S
         self._watchdog.only(self._patience)
+
+    def join(self) -> None:
+        """Waits until all that was prepared is stored."""
         self._thread.join()
         self._watchdog.stop()
 

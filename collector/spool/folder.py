@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import logging
 import os
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 
 _SUFFIX, _PART, _DAMAGED = ".events", ".part", ".damaged"
 _LONGEST_HEAD = 1024  # bytes of a file's first line
+# What waiting does not change: the disk is broken, or somebody took the file away.
+_LOST = {errno.EIO, errno.ENOENT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class Waiting:
 class Spool:
     """Batches on disk, of one collector at a time. Any thread may call.
 
+    Everything is done in the folder that was locked, whatever stands under its name by now.
     `changed` is told how many bytes and events wait, whenever that changes.
     """
 
@@ -102,25 +106,33 @@ class Spool:
                 self._write(entry, content)
             except OSError as failure:
                 for suffix in (_PART, _SUFFIX):
-                    self._file(entry, suffix).unlink(missing_ok=True)
+                    with contextlib.suppress(OSError):
+                        os.unlink(_name(entry, suffix), dir_fd=self._folder)
                 raise StoreUnavailableError(f"the spool {self.path} can't be written: {failure.strerror}") from failure
             self._remember(entry)
 
     def read(self, entry: Entry) -> Batch:
-        """A batch that waits; raises DamagedError."""
+        """A batch that waits; raises DamagedError, or OSError where the file may well be read another time."""
         try:
-            return file.read(self._file(entry).read_bytes())
+            with open(_name(entry), "rb", opener=self._opener) as content:
+                return file.read(content.read())
         except OSError as failure:
+            if failure.errno not in _LOST:
+                raise
             raise DamagedError(f"it can't be read: {failure.strerror}") from failure
 
     def remove(self, entry: Entry) -> None:
-        """Forgets a batch that is in PostgreSQL. Should its file come back after a crash, it is recognised there."""
-        self._file(entry).unlink(missing_ok=True)
+        """Forgets a batch that is in PostgreSQL; raises OSError.
+
+        Should its file come back after a crash, it is recognised there.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(_name(entry), dir_fd=self._folder)
         self._forget(entry)
 
     def set_aside(self, entry: Entry, reason: str) -> None:
-        """Keeps a file that can't be read, under another name, for somebody to look at."""
-        _set_aside(self._file(entry), reason)
+        """Forgets a file that can't be read, and keeps it under another name for somebody to look at."""
+        _set_aside(self.path / _name(entry), reason, self._folder)
         self._forget(entry)
 
     def close(self) -> None:
@@ -133,22 +145,21 @@ class Spool:
         for found in sorted(self.path.glob(f"*{_SUFFIX}")):
             try:
                 yield _entry(found)
-            except DamagedError as failure:
-                _set_aside(found, str(failure))
+            except (DamagedError, OSError) as failure:
+                _set_aside(found, str(failure), self._folder)
+
+    def _opener(self, name: str, flags: int) -> int:
+        return os.open(name, flags, 0o600, dir_fd=self._folder)
 
     def _write(self, entry: Entry, content: bytes) -> None:
-        part = self._file(entry, _PART)
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb", buffering=0) as sink:
+        part = _name(entry, _PART)
+        with open(part, "xb", buffering=0, opener=self._opener) as sink:
             left = memoryview(content)
             while left:
                 left = left[sink.write(left) :]
-            os.fsync(descriptor)
-        part.rename(self._file(entry))
+            os.fsync(sink.fileno())
+        os.rename(part, _name(entry), src_dir_fd=self._folder, dst_dir_fd=self._folder)
         os.fsync(self._folder)
-
-    def _file(self, entry: Entry, suffix: str = _SUFFIX) -> Path:
-        return self.path / f"{entry.number:012d}{suffix}"
 
     def _remember(self, entry: Entry) -> None:
         self._entries[entry.number] = entry
@@ -179,6 +190,10 @@ def waiting_in(path: Path) -> Waiting:
     return Waiting(tuple(entries), tuple(damaged))
 
 
+def _name(entry: Entry, suffix: str = _SUFFIX) -> str:
+    return f"{entry.number:012d}{suffix}"
+
+
 def _entry(found: Path) -> Entry:
     with found.open("rb") as content:
         head = file.head(content.readline(_LONGEST_HEAD))
@@ -187,9 +202,13 @@ def _entry(found: Path) -> Entry:
     return Entry(int(found.stem), found.stat().st_size, head.events)
 
 
-def _set_aside(found: Path, reason: str) -> None:
+def _set_aside(found: Path, reason: str, folder: int) -> None:
     kept = found.with_suffix(_DAMAGED)
-    found.rename(kept)
+    try:
+        os.rename(found.name, kept.name, src_dir_fd=folder, dst_dir_fd=folder)
+    except OSError as failure:  # nobody is served by a thread that ends over it
+        log.error("%s can't be stored: %s; nor set aside: %s", found, reason, failure.strerror)
+        return
     log.error("%s can't be stored: %s. It is kept as %s; restore it from a backup, or remove it", found, reason, kept)
 
 

@@ -7,18 +7,22 @@ import signal
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
 
 from collector.embedded import EmbeddedPostgres
+from collector.pipeline.intake import GROUP_BYTES
+from collector.spool import spooler
 from exporter.store.migrate import migrate
-from tests.acceptance.test_delivery import REQUESTS, numbered, reached, senders
+from tests.acceptance.test_delivery import BLOCKED, REQUESTS, numbered, reached, senders
 from tests.collector_process import WAIT, CollectorProcess, collector, wait_until
 from tests.conftest import CLASSES
-from tests.sending import fetch, messages
+from tests.integration.test_pipeline import Stored, held_writes, outcomes, submit, until
+from tests.integration.test_spool import empty, put, spooling
+from tests.sending import fetch, messages, record, request
 from tests.spooling import files
 
 
@@ -34,7 +38,7 @@ def server() -> Iterator[EmbeddedPostgres]:
         started.stop()
 
 
-def spooling(folder: Path) -> dict[str, str]:
+def spool_in(folder: Path) -> dict[str, str]:
     return {"AUDITGRAF_SPOOL_PATH": str(folder)}
 
 
@@ -48,7 +52,13 @@ def frozen(server: EmbeddedPostgres) -> Iterator[None]:
     [data] = fetch(server.url(), "SHOW data_directory")
     postmaster = int(Path(data["data_directory"], "postmaster.pid").read_text(encoding="utf-8").split()[0])
     children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text(encoding="utf-8").split()
-    pids = [postmaster, *map(int, children)]
+    with stopped([postmaster, *map(int, children)]):
+        yield
+
+
+@contextmanager
+def stopped(pids: Sequence[int]) -> Iterator[None]:
+    """Processes that are there, and do nothing."""
     tell(pids, signal.SIGSTOP)
     try:
         yield
@@ -67,7 +77,7 @@ def test_while_postgresql_is_away_all_is_acknowledged_and_a_killed_collector_los
 ) -> None:
     payloads, bodies = numbered(REQUESTS)
     acknowledged: list[bytes] = []
-    with collector(server.url(), spooling(tmp_path)) as process, senders(process, payloads, acknowledged):
+    with collector(server.url(), spool_in(tmp_path)) as process, senders(process, payloads, acknowledged):
         reached(acknowledged, REQUESTS // 4)
         server.kill()
         reached(acknowledged, REQUESTS // 2)
@@ -76,7 +86,7 @@ def test_while_postgresql_is_away_all_is_acknowledged_and_a_killed_collector_los
         reached(acknowledged, REQUESTS * 3 // 4)
         assert len(acknowledged) < REQUESTS, "all was sent before the server came back"
         server.start()
-    with collector(server.url(), spooling(tmp_path)):
+    with collector(server.url(), spool_in(tmp_path)):
         emptied(tmp_path)
     assert messages(server.url()) == bodies
 
@@ -91,7 +101,7 @@ def test_a_collector_killed_while_it_empties_its_spool_stores_nothing_twice(
             assert process.post(payload)[0] == 200
     waiting = len(files(tmp_path))
     server.start()
-    process = CollectorProcess(server.url(), spooling(tmp_path))
+    process = CollectorProcess(server.url(), spool_in(tmp_path))
     try:
         process.launch()
         wait_until(lambda: len(files(tmp_path)) < waiting, "the first are stored")
@@ -106,7 +116,7 @@ def test_a_collector_killed_while_it_empties_its_spool_stores_nothing_twice(
 
 @contextmanager
 def collector_without_postgresql(url: str, folder: Path) -> Iterator[CollectorProcess]:
-    process = CollectorProcess(url, spooling(folder))
+    process = CollectorProcess(url, spool_in(folder))
     try:
         process.launch()
         wait_until(lambda: process.get("/readyz")[0] == 200, "it takes requests, all the same")
@@ -121,7 +131,7 @@ def test_a_frozen_postgresql_keeps_neither_senders_nor_the_end_waiting(
 ) -> None:
     payloads, bodies = numbered(3)
     spool = tmp_path / "spool"
-    with collector(server.url(), spooling(spool)) as process:
+    with collector(server.url(), spool_in(spool)) as process:
         assert process.post(payloads[0])[0] == 200
         with frozen(server):
             for payload in payloads[1:]:
@@ -133,19 +143,44 @@ def test_a_frozen_postgresql_keeps_neither_senders_nor_the_end_waiting(
     assert messages(server.url()) == bodies
 
 
-def test_without_a_spool_a_frozen_postgresql_does_not_keep_the_end_waiting_either(server: EmbeddedPostgres) -> None:
-    [payload], bodies = numbered(1)
-    with collector(server.url()) as process, ThreadPoolExecutor(1) as thread:
+@pytest.mark.parametrize("requests", [1, 5])
+def test_without_a_spool_a_frozen_postgresql_does_not_keep_the_end_waiting_either(
+    server: EmbeddedPostgres, requests: int
+) -> None:
+    large = "x" * (GROUP_BYTES // 8)  # none has room for another in its group
+    payloads = [request(*(record(f"{number}", text=large) for _ in range(8))) for number in range(requests)]
+    with collector(server.url()) as process, ThreadPoolExecutor(requests) as threads:
         with frozen(server):
-            answer = thread.submit(process.post, payload)
-            wait_until(lambda: waiting_requests(process), "the request is under way")
+            answers = [threads.submit(process.post, payload) for payload in payloads]
+            wait_until(lambda: waiting_requests(process) == requests, "the requests are under way")
             assert process.terminate() == 0
-            assert answer.result(WAIT)[0] in {0, 503}
+            assert {answer.result(WAIT)[0] for answer in answers} <= {0, 503}
         process.start()
-        assert process.post(payload)[0] == 200
-    assert messages(server.url()) == bodies
+        assert [process.post(payload)[0] for payload in payloads] == [200] * requests
+    assert messages(server.url()) == sorted([str(number) for number in range(requests)] * 8)
 
 
-def waiting_requests(process: CollectorProcess) -> bool:
+def waiting_requests(process: CollectorProcess) -> float:
     with urlopen(f"http://127.0.0.1:{process.metrics_port}/metrics", timeout=WAIT) as response:
-        return b"auditgraf_waiting_requests 1.0" in response.read()
+        lines = response.read().decode().splitlines()
+    return float(next(line.split()[1] for line in lines if line.startswith("auditgraf_waiting_requests ")))
+
+
+async def test_a_session_that_never_answers_is_given_up_for_a_new_one(
+    server: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a proxy leaves it whose server went away: nothing comes, and nothing says that it won't."""
+    monkeypatch.setattr(spooler, "_PATIENCE_S", 2.0)
+    monkeypatch.setattr(spooler, "_LONGEST_REFUSED_S", 0.2)
+    url = server.url()
+    put(tmp_path, request(record("a")))
+    with ExitStack() as held:
+        held.enter_context(held_writes(url))
+        async with spooling(url, tmp_path) as running:
+            await until(lambda: fetch(url, BLOCKED), "the batch is on its way")
+            [session] = fetch(url, BLOCKED.replace("SELECT", "SELECT pid"))
+            with stopped([session["pid"]]):
+                held.close()
+                await empty(tmp_path)
+                assert await outcomes(await submit(running, request(record("b")))) == [Stored]
+    assert messages(url) == ["a", "b"]

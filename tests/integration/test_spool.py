@@ -18,6 +18,7 @@ from collector.pipeline import Pipeline
 from collector.spool import Spool, Spooler
 from collector.telemetry.registry import Registry
 from exporter.errors import StoreUnavailableError
+from exporter.store.catalogue import Catalogue
 from exporter.store.writer import Writer
 from tests.collector_process import wait_until
 from tests.integration.test_pipeline import Stored, held_writes, outcomes, submit, without_connections
@@ -32,9 +33,8 @@ NS = 10**9
 async def spooling(url: str, folder: Path, max_bytes: int = ROOM) -> AsyncIterator[Pipeline]:
     """A pipeline with a spool, started."""
     store, registry = Store(url), Registry()
-    spooler = Spooler(
-        Spool(folder, max_bytes, registry.spool), store.catalogue, Writer(store.url, store.catalogue), registry
-    )
+    catalogue = Catalogue(store.url)
+    spooler = Spooler(Spool(folder, max_bytes, registry.spool), catalogue, Writer(store.url, catalogue), registry)
     running = Pipeline(store.transform, store.catalogue, store.writer, Limits(), registry, spooler=spooler)
     running.start()
     spooler.start()

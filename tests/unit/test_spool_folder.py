@@ -40,6 +40,17 @@ def largest_file(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+@contextmanager
+def no_file_more() -> Iterator[None]:
+    """The process may open nothing."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
 def bodies(of: Spool) -> list[str]:
     return [of.read(entry).events.frame["message"][0] for entry in of.entries()]
 
@@ -144,6 +155,35 @@ def test_a_damaged_file_is_kept_for_somebody_to_look_at(tmp_path: Path) -> None:
         assert made.entries() == []
     waiting = waiting_in(tmp_path)
     assert (waiting.events, waiting.damaged) == (0, (path.with_suffix(".damaged"),))
+
+
+def test_a_file_that_may_be_read_another_time_is_not_damaged(tmp_path: Path) -> None:
+    with spool(tmp_path) as made:
+        made.add(batch(request(record("a"))))
+        with no_file_more(), pytest.raises(OSError, match="Too many open files"):
+            made.read(made.entries()[0])
+        assert bodies(made) == ["a"]
+
+
+def test_what_is_no_file_is_set_aside_at_the_start_and_the_others_are_there(tmp_path: Path) -> None:
+    with spool(tmp_path) as made:
+        made.add(batch(request(record("a"))))
+    (tmp_path / "000000000003.events").mkdir()
+    with spool(tmp_path) as made:
+        assert bodies(made) == ["a"]
+    assert files(tmp_path) == ["000000000001.events", "000000000003.damaged"]
+
+
+def test_a_file_that_is_gone_is_told_and_forgotten(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with spool(tmp_path) as made:
+        made.add(batch(request(record("a"))))
+        [entry] = made.entries()
+        (tmp_path / files(tmp_path)[0]).unlink()
+        with pytest.raises(DamagedError, match="No such file") as failure:
+            made.read(entry)
+        made.set_aside(entry, str(failure.value))
+        assert made.entries() == []
+    assert "nor set aside: No such file" in caplog.text
 
 
 def test_others_can_look_while_it_is_used(tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ class Watchdog:
 
     def __init__(self, bite: Callable[[], None]) -> None:
         self._bite = bite
+        self._lock = threading.Lock()
         self._busy = False
-        self._until: float | None = None
+        self._until = self._most = float("inf")
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
 
@@ -30,19 +31,21 @@ class Watchdog:
     @contextmanager
     def within(self, seconds: float | None) -> Iterator[None]:
         """What is done in the block may take so long; None: as long as it likes."""
-        self._until = None if seconds is None else time.monotonic() + seconds
-        self._busy = True
+        with self._lock:
+            self._until = time.monotonic() + min(self._most if seconds is None else seconds, self._most)
+            self._busy = True
         try:
             yield
         finally:
             self._busy = False
 
     def only(self, seconds: float) -> None:
-        """What is under way may take so long from now on. Another thread may call."""
-        self._until = min(self._until or float("inf"), time.monotonic() + seconds)
+        """What is under way, and all that follows, may take so long from now on. Another thread may call."""
+        with self._lock:
+            self._most = seconds
+            self._until = min(self._until, time.monotonic() + seconds)
 
     def _run(self) -> None:
         while not self._stopping.wait(_LOOKS_EVERY_S):
-            until = self._until
-            if self._busy and until is not None and time.monotonic() > until:
+            if self._busy and time.monotonic() > self._until:
                 self._bite()

@@ -26,10 +26,11 @@ each_dashboard = pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda das
 
 @pytest.fixture(scope="module")
 def chosen(grafana: Grafana) -> Values:
-    """An event that has everything, its actor and its object, as the variables of the dashboards want them."""
+    """An event that has everything, its actor, who also failed at something, and its object, as variables want them."""
     ((event, actor, kind, target),) = grafana.rows(
         "SELECT id::text, actor_id, coalesce(target_type, ''), target_id FROM audit.events WHERE changes IS NOT NULL"
-        " AND latitude IS NOT NULL AND session_id IS NOT NULL AND $__timeFilter(occurred_at) LIMIT 1"
+        " AND latitude IS NOT NULL AND session_id IS NOT NULL AND $__timeFilter(occurred_at) AND actor_id IN ("
+        "SELECT actor_id FROM audit.events WHERE outcome = 'failure' AND $__timeFilter(occurred_at)) LIMIT 1"
     )
     return {"event_id": event, "who": f"id:{actor}", "which": f"id:{len(kind)}:{kind} {target}"}
 

@@ -71,7 +71,9 @@ def head(line: bytes) -> Head:
     except (orjson.JSONDecodeError, TypeError) as failure:
         raise DamagedError(f"its first line can't be read: {failure}") from None
     if found.format != _FORMAT or found.version != _VERSION:
-        raise DamagedError(f"it has version {found.version} of the format, not {_VERSION}: another release wrote it")
+        raise DamagedError(
+            f"it has version {found.version} of the format, not {_VERSION}: another release wrote it, and can store it"
+        )
     return found
 
 

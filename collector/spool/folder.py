@@ -209,7 +209,8 @@ def _set_aside(found: Path, reason: str, folder: int) -> None:
     except OSError as failure:  # nobody is served by a thread that ends over it
         log.error("%s can't be stored: %s; nor set aside: %s", found, reason, failure.strerror)
         return
-    log.error("%s can't be stored: %s. It is kept as %s; restore it from a backup, or remove it", found, reason, kept)
+    remedy = "put what was written there back under its name, for the next start, or remove it"
+    log.error("%s can't be stored: %s. It is kept as %s; %s", found, reason, kept, remedy)
 
 
 def _opened(path: Path) -> int:

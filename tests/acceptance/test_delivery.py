@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -15,9 +13,7 @@ import psycopg
 import pytest
 
 from collector.embedded import EmbeddedPostgres
-from exporter.store.migrate import migrate
 from tests.collector_process import WAIT, CollectorProcess, collector, wait_until
-from tests.conftest import CLASSES
 from tests.sending import fetch, messages, record, request
 
 EXPORT = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
@@ -124,18 +120,6 @@ def test_a_client_that_gives_up_during_the_commit_and_retries_gets_its_records_s
             retry = export.future(payload, timeout=WAIT)
         assert retry.result() == b""
     assert messages(database) == bodies
-
-
-@pytest.fixture
-def crashing() -> Iterator[EmbeddedPostgres]:
-    """A PostgreSQL, migrated, that writes through to the disk as in earnest."""
-    with tempfile.TemporaryDirectory(prefix="auditgraf-tests-") as folder:
-        Path(folder).chmod(0o755)
-        server = EmbeddedPostgres(Path(folder) / "postgres")
-        server.start()
-        migrate(server.url(), CLASSES)
-        yield server
-        server.stop()
 
 
 def test_postgresql_killed_under_load_loses_nothing_and_stores_nothing_twice(crashing: EmbeddedPostgres) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
@@ -16,26 +15,12 @@ import pytest
 from collector.embedded import EmbeddedPostgres
 from collector.pipeline.intake import GROUP_BYTES
 from collector.spool import spooler
-from exporter.store.migrate import migrate
 from tests.acceptance.test_delivery import BLOCKED, REQUESTS, numbered, reached, senders
 from tests.collector_process import WAIT, CollectorProcess, collector, wait_until
-from tests.conftest import CLASSES
 from tests.integration.test_pipeline import Stored, held_writes, outcomes, submit, until
 from tests.integration.test_spool import empty, put, spooling
 from tests.sending import fetch, messages, record, request
 from tests.spooling import files
-
-
-@pytest.fixture
-def server() -> Iterator[EmbeddedPostgres]:
-    """A PostgreSQL, migrated, that tests stop, kill and freeze."""
-    with tempfile.TemporaryDirectory(prefix="auditgraf-tests-") as folder:
-        Path(folder).chmod(0o755)
-        started = EmbeddedPostgres(Path(folder) / "postgres")
-        started.start()
-        migrate(started.url(), CLASSES)
-        yield started
-        started.stop()
 
 
 def spool_in(folder: Path) -> dict[str, str]:
@@ -47,9 +32,9 @@ def emptied(folder: Path) -> None:
 
 
 @contextmanager
-def frozen(server: EmbeddedPostgres) -> Iterator[None]:
+def frozen(crashing: EmbeddedPostgres) -> Iterator[None]:
     """Every process of the server is there, and does nothing; connections are taken by the system."""
-    [data] = fetch(server.url(), "SHOW data_directory")
+    [data] = fetch(crashing.url(), "SHOW data_directory")
     postmaster = int(Path(data["data_directory"], "postmaster.pid").read_text(encoding="utf-8").split()[0])
     children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text(encoding="utf-8").split()
     with stopped([postmaster, *map(int, children)]):
@@ -73,35 +58,35 @@ def tell(pids: Sequence[int], number: signal.Signals) -> None:
 
 
 def test_while_postgresql_is_away_all_is_acknowledged_and_a_killed_collector_loses_nothing(
-    server: EmbeddedPostgres, tmp_path: Path
+    crashing: EmbeddedPostgres, tmp_path: Path
 ) -> None:
     payloads, bodies = numbered(REQUESTS)
     acknowledged: list[bytes] = []
-    with collector(server.url(), spool_in(tmp_path)) as process, senders(process, payloads, acknowledged):
+    with collector(crashing.url(), spool_in(tmp_path)) as process, senders(process, payloads, acknowledged):
         reached(acknowledged, REQUESTS // 4)
-        server.kill()
+        crashing.kill()
         reached(acknowledged, REQUESTS // 2)
         process.kill()
         process.launch()
         reached(acknowledged, REQUESTS * 3 // 4)
         assert len(acknowledged) < REQUESTS, "all was sent before the server came back"
-        server.start()
-    with collector(server.url(), spool_in(tmp_path)):
+        crashing.start()
+    with collector(crashing.url(), spool_in(tmp_path)):
         emptied(tmp_path)
-    assert messages(server.url()) == bodies
+    assert messages(crashing.url()) == bodies
 
 
 def test_a_collector_killed_while_it_empties_its_spool_stores_nothing_twice(
-    server: EmbeddedPostgres, tmp_path: Path
+    crashing: EmbeddedPostgres, tmp_path: Path
 ) -> None:
     payloads, bodies = numbered(REQUESTS, 20)
-    server.kill()
-    with collector_without_postgresql(server.url(), tmp_path) as process:
+    crashing.kill()
+    with collector_without_postgresql(crashing.url(), tmp_path) as process:
         for payload in payloads:
             assert process.post(payload)[0] == 200
     waiting = len(files(tmp_path))
-    server.start()
-    process = CollectorProcess(server.url(), spool_in(tmp_path))
+    crashing.start()
+    process = CollectorProcess(crashing.url(), spool_in(tmp_path))
     try:
         process.launch()
         wait_until(lambda: len(files(tmp_path)) < waiting, "the first are stored")
@@ -111,7 +96,7 @@ def test_a_collector_killed_while_it_empties_its_spool_stores_nothing_twice(
         emptied(tmp_path)
     finally:
         process.close()
-    assert messages(server.url()) == bodies
+    assert messages(crashing.url()) == bodies
 
 
 @contextmanager
@@ -127,37 +112,37 @@ def collector_without_postgresql(url: str, folder: Path) -> Iterator[CollectorPr
 
 
 def test_a_frozen_postgresql_keeps_neither_senders_nor_the_end_waiting(
-    server: EmbeddedPostgres, tmp_path: Path
+    crashing: EmbeddedPostgres, tmp_path: Path
 ) -> None:
     payloads, bodies = numbered(3)
     spool = tmp_path / "spool"
-    with collector(server.url(), spool_in(spool)) as process:
+    with collector(crashing.url(), spool_in(spool)) as process:
         assert process.post(payloads[0])[0] == 200
-        with frozen(server):
+        with frozen(crashing):
             for payload in payloads[1:]:
                 assert process.post(payload)[0] == 200
             assert len(files(spool)) == 2
             assert process.terminate() == 0
         process.start()
         emptied(spool)
-    assert messages(server.url()) == bodies
+    assert messages(crashing.url()) == bodies
 
 
 @pytest.mark.parametrize("requests", [1, 5])
 def test_without_a_spool_a_frozen_postgresql_does_not_keep_the_end_waiting_either(
-    server: EmbeddedPostgres, requests: int
+    crashing: EmbeddedPostgres, requests: int
 ) -> None:
     large = "x" * (GROUP_BYTES // 8)  # none has room for another in its group
     payloads = [request(*(record(f"{number}", text=large) for _ in range(8))) for number in range(requests)]
-    with collector(server.url()) as process, ThreadPoolExecutor(requests) as threads:
-        with frozen(server):
+    with collector(crashing.url()) as process, ThreadPoolExecutor(requests) as threads:
+        with frozen(crashing):
             answers = [threads.submit(process.post, payload) for payload in payloads]
             wait_until(lambda: waiting_requests(process) == requests, "the requests are under way")
             assert process.terminate() == 0
             assert {answer.result(WAIT)[0] for answer in answers} <= {0, 503}
         process.start()
         assert [process.post(payload)[0] for payload in payloads] == [200] * requests
-    assert messages(server.url()) == sorted([str(number) for number in range(requests)] * 8)
+    assert messages(crashing.url()) == sorted([str(number) for number in range(requests)] * 8)
 
 
 def waiting_requests(process: CollectorProcess) -> float:
@@ -167,12 +152,12 @@ def waiting_requests(process: CollectorProcess) -> float:
 
 
 async def test_a_session_that_never_answers_is_given_up_for_a_new_one(
-    server: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    crashing: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a proxy leaves it whose server went away: nothing comes, and nothing says that it won't."""
     monkeypatch.setattr(spooler, "_PATIENCE_S", 2.0)
     monkeypatch.setattr(spooler, "_LONGEST_REFUSED_S", 0.2)
-    url = server.url()
+    url = crashing.url()
     put(tmp_path, request(record("a")))
     with ExitStack() as held:
         held.enter_context(held_writes(url))
